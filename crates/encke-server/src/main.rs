@@ -1,0 +1,2 @@
+//! The encke program.
+fn main() {}

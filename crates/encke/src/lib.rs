@@ -1,0 +1,1 @@
+//! Push live events to browsers.
