@@ -1,2 +1,42 @@
-//! cargo xtask.
-fn main() {}
+//! `cargo xtask …`: what a contributor runs.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to the person who started it"
+)]
+
+use std::env;
+use std::process::ExitCode;
+
+mod checks;
+mod setup;
+mod step;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  setup          install what the tests need and this machine lacks
+  test           setup, then every check and test, browsers included
+  test --quick   the checks and tests that need nothing but Rust";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["setup"] => setup::everything(),
+        ["test"] => setup::everything().and_then(|()| checks::everything()),
+        ["test", "--quick"] => setup::toolchain().and_then(|()| checks::rust_only()),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => Err(format!("unknown: {}\n\n{USAGE}", arguments.join(" "))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

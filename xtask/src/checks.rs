@@ -1,0 +1,48 @@
+//! Everything that has to hold before a change is taken, cheapest first; the first failure ends it.
+
+use std::time::Instant;
+
+use crate::step::{Outcome, Step, root, target};
+
+/// Every check and test, on a machine that is set up.
+pub(crate) fn everything() -> Outcome {
+    let begun = Instant::now();
+    rust_only()?;
+    what_plain_cargo_test_leaves()?;
+    println!("\nall passed in {} s", begun.elapsed().as_secs());
+    Ok(())
+}
+
+/// The checks and tests that need nothing but Rust.
+pub(crate) fn rust_only() -> Outcome {
+    let target = target();
+    let target = target.display();
+
+    Step::new("cargo fmt --all --check").run()?;
+    Step::new("cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?;
+    Step::new("cargo clippy -p encke --no-default-features -- -D warnings").run()?;
+    Step::new("cargo test --workspace").run()?;
+    Step::new("cargo build --workspace --examples --bins").run()?;
+    Step::new("cargo doc --workspace --no-deps --all-features")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()?;
+    // Another target directory, or the flag would have everything built anew each time.
+    Step::new(&format!(
+        "cargo test -p encke --lib --release --target-dir {target}/loom loom"
+    ))
+    .env("RUSTFLAGS", "--cfg encke_loom")
+    .run()?;
+    if root().join("fuzz/Cargo.toml").is_file() {
+        Step::new(&format!(
+            "cargo check --manifest-path fuzz/Cargo.toml --target-dir {target}/fuzz"
+        ))
+        .run()?;
+    }
+    Ok(())
+}
+
+/// The tests that `cargo test` lists as ignored.
+fn what_plain_cargo_test_leaves() -> Outcome {
+    // Two at a time: the browsers of more tests would only wait for each other.
+    Step::new("cargo test -p encke-tests --tests -- --ignored --test-threads=2").run()
+}

@@ -1,0 +1,111 @@
+//! Installs what the tests need and this machine lacks, and says so.
+
+use crate::step::{Outcome, Step, installed};
+
+/// What a Debian package is needed for, and the program that shows it is there.
+struct Package {
+    name: &'static str,
+    program: &'static str,
+    purpose: &'static str,
+}
+
+const PACKAGES: [Package; 6] = [
+    Package {
+        name: "chromium",
+        program: "chromium",
+        purpose: "browser tests in Chromium",
+    },
+    Package {
+        name: "chromium-driver",
+        program: "chromedriver",
+        purpose: "drives Chromium",
+    },
+    Package {
+        name: "firefox-esr",
+        program: "firefox-esr",
+        purpose: "browser tests in Firefox",
+    },
+    Package {
+        name: "webkit2gtk-driver",
+        program: "WebKitWebDriver",
+        purpose: "browser tests in WebKit, brings its MiniBrowser",
+    },
+    Package {
+        name: "xvfb",
+        program: "Xvfb",
+        purpose: "a screen for WebKit, which has no headless mode",
+    },
+    Package {
+        name: "curl",
+        program: "curl",
+        purpose: "runs the commands of the README",
+    },
+];
+
+const GECKODRIVER: &str = "cargo install geckodriver --locked";
+
+pub(crate) fn everything() -> Outcome {
+    toolchain()?;
+    packages()?;
+    geckodriver()
+}
+
+/// The parts of the Rust toolchain that a minimal installation leaves out.
+pub(crate) fn toolchain() -> Outcome {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if Step::new(&format!("cargo {subcommand} --version")).succeeds() {
+            continue;
+        }
+        println!("missing: {component}");
+        Step::new(&format!("rustup component add {component}")).run()?;
+    }
+    Ok(())
+}
+
+fn packages() -> Outcome {
+    let missing: Vec<&Package> = PACKAGES
+        .iter()
+        .filter(|package| !installed(package.program))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for package in &missing {
+        println!(
+            "missing: {}, from package {} ({})",
+            package.program, package.name, package.purpose
+        );
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    let names = names.join(" ");
+    if !installed("apt-get") {
+        return Err(format!(
+            "there is no apt-get here: install what Debian calls {names} by hand, \
+             or run `cargo xtask test --quick`, which needs nothing but Rust"
+        ));
+    }
+    as_root("apt-get update")?;
+    as_root(&format!(
+        "apt-get install --yes --no-install-recommends {names}"
+    ))
+}
+
+fn as_root(command: &str) -> Outcome {
+    let command = format!("env DEBIAN_FRONTEND=noninteractive {command}");
+    // Only root passes this test, whatever its name.
+    if Step::new("test -w /var/lib/dpkg").succeeds() {
+        return Step::new(&command).run();
+    }
+    if !installed("sudo") {
+        return Err(format!("not root, and no sudo: as root, run `{command}`"));
+    }
+    Step::new(&format!("sudo {command}")).run()
+}
+
+fn geckodriver() -> Outcome {
+    if installed("geckodriver") {
+        return Ok(());
+    }
+    println!("missing: geckodriver, which Debian does not package (drives Firefox)");
+    Step::new(GECKODRIVER).run()
+}

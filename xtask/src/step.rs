@@ -1,0 +1,77 @@
+//! One command, printed before it runs, so that it can be repeated by hand.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+pub(crate) type Outcome = Result<(), String>;
+
+/// A command to be run at the root of the repository.
+pub(crate) struct Step {
+    command: Command,
+    line: String,
+}
+
+impl Step {
+    /// `line` is split at white space: no argument of ours holds any.
+    pub(crate) fn new(line: &str) -> Self {
+        let mut words = line.split_whitespace();
+        let program = words.next().expect("a step names a program");
+        let mut command = Command::new(program);
+        command.args(words).current_dir(root());
+        Self {
+            command,
+            line: line.to_owned(),
+        }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self.line = format!("{name}='{value}' {}", self.line);
+        self
+    }
+
+    pub(crate) fn run(mut self) -> Outcome {
+        println!("\n$ {}", self.line);
+        let begun = Instant::now();
+        let status = self
+            .command
+            .status()
+            .map_err(|error| format!("cannot run `{}`: {error}", self.line))?;
+        if !status.success() {
+            return Err(format!("`{}` failed: {status}", self.line));
+        }
+        println!("  ({:.0} s)", begun.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Whether it succeeds, without printing anything.
+    pub(crate) fn succeeds(mut self) -> bool {
+        self.command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+}
+
+/// The root of the repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask is a folder of the repository")
+}
+
+/// Where cargo put this program, and so everything else it builds.
+pub(crate) fn target() -> PathBuf {
+    let program = env::current_exe().expect("a running program has a path");
+    let target = program.ancestors().nth(2);
+    target.expect("target/debug/xtask").to_owned()
+}
+
+/// Whether `program` is in a directory of `PATH`.
+pub(crate) fn installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
