@@ -1,1 +1,5 @@
 //! Push live events to browsers.
+
+mod body;
+
+pub use self::body::{Body, BoxError};
