@@ -1,0 +1,114 @@
+// One connection for all channels of the page, over a Comet iframe or SSE;
+// whenever it is opened again it continues from the position it has.
+
+// Three missed ticks of the clock: longer than any hiccup, shorter than a visitor's patience.
+const SILENCE_MS = 15_000;
+
+const TRANSPORTS = { sse: openSse, comet: openComet };
+
+export class Stream {
+  #channels;
+  #handlers;
+  #transport;
+  #position;
+  #close = () => {};
+  #retry;
+  #failures = 0;
+  #heard = 0;
+
+  // handlers: opened(), item(item, position), state("connecting" | "live" | "reconnecting")
+  constructor(channels, handlers) {
+    this.#channels = channels;
+    this.#handlers = handlers;
+    setInterval(() => this.#watch(), 5_000);
+  }
+
+  open(transport) {
+    this.#transport = transport;
+    this.#failures = 0;
+    this.#connect();
+  }
+
+  #connect() {
+    this.#close();
+    clearTimeout(this.#retry);
+    this.#heard = performance.now();
+    this.#handlers.state(this.#failures ? "reconnecting" : "connecting");
+
+    let current = true;
+    const close = TRANSPORTS[this.#transport](this.#url(), {
+      opened: () => current && this.#handlers.opened(),
+      item: (item, position) => current && this.#item(item, position),
+      waiting: () => current && this.#handlers.state("reconnecting"),
+      end: position => current && this.#ended(position),
+    });
+    this.#close = () => {
+      current = false;
+      close();
+    };
+  }
+
+  #url() {
+    const query = new URLSearchParams(this.#channels.map(name => ["channel", name]));
+    if (this.#position === undefined) query.set("history", "60");
+    else query.set("since", this.#position);
+    return `/live?${query}`;
+  }
+
+  #item(item, position) {
+    this.#position = position;
+    this.#failures = 0;
+    this.#heard = performance.now();
+    this.#handlers.state("live");
+    this.#handlers.item(item, position);
+  }
+
+  #ended(position) {
+    this.#close();
+    this.#position = position ?? this.#position;
+    this.#failures += 1;
+    this.#handlers.state("reconnecting");
+    this.#retry = setTimeout(() => this.#connect(), Math.min(this.#failures, 10) * 1_000);
+  }
+
+  // A connection that died without a word: the clock ticks, yet nothing arrives.
+  #watch() {
+    if (performance.now() - this.#heard > SILENCE_MS) {
+      this.#failures += 1;
+      this.#connect();
+    }
+  }
+}
+
+function openSse(url, { opened, item, waiting, end }) {
+  const source = new EventSource(url);
+  source.onopen = opened;
+  source.onmessage = event => item(JSON.parse(event.data), event.lastEventId);
+  // An EventSource comes back by itself and says Last-Event-ID, unless the answer was no event stream.
+  source.onerror = () => (source.readyState === EventSource.CLOSED ? end() : waiting());
+  return () => source.close();
+}
+
+function openComet(url, { opened, item, end }) {
+  window.cometMessage = (message, { position }) => item(message, position);
+  const frame = document.createElement("iframe");
+  frame.hidden = true;
+  frame.title = "Comet socket";
+  // A forever iframe is loaded when its response has ended.
+  frame.onload = () => end(lastPosition(frame));
+  frame.src = `${url}&callback=parent.cometMessage`;
+  document.body.append(frame);
+  opened();
+  return () => {
+    frame.onload = null;
+    frame.remove();
+  };
+}
+
+function lastPosition(frame) {
+  try {
+    return frame.contentWindow.encke?.position;
+  } catch {
+    return undefined; // the browser's own error page, which nobody may look into
+  }
+}
