@@ -1,1 +1,21 @@
-//! Wire formats and session rules of encke.
+//! Wire formats and session rules of encke: values in, bytes out.
+//!
+//! No IO, no clock, no runtime among the dependencies, so that the rules can be tested without
+//! any. Applications use the crate `encke`, which brings what they need of this one.
+
+mod channel;
+pub use channel::{Channel, InvalidChannel};
+
+mod position;
+pub use position::{Epoch, InvalidPosition, Position};
+
+mod token;
+pub use token::{Binding, Since, token_of, write_token};
+
+mod publication;
+pub use publication::{Data, InvalidJson, Json, Publication};
+
+mod session;
+pub use session::{Disconnect, Gap, Read, Session, Start, Transmit};
+
+pub mod ndjson;
