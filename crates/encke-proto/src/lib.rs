@@ -18,4 +18,6 @@ pub use publication::{Data, InvalidJson, Json, Publication};
 mod session;
 pub use session::{Disconnect, Gap, Read, Session, Start, Transmit};
 
+pub mod comet;
 pub mod ndjson;
+pub mod sse;

@@ -1,0 +1,242 @@
+//! One call of a Comet session: what stands around the expression of a message.
+
+use super::{Callback, Nonce, Origin, SafeExpression, write_string};
+
+/// How the messages of one Comet session reach the page.
+///
+/// A message is [`write_open`](Self::write_open), the bytes of one [`SafeExpression`], and
+/// [`write_close`](Self::write_close), so that an expression is made once and shared by all
+/// sessions; [`write`](Self::write) and [`write_with`](Self::write_with) do the three in one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    target: Target,
+    nonce: Option<Nonce>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    Callback(Callback),
+    Post(Origin),
+}
+
+impl Call {
+    /// Messages are arguments of `callback`.
+    pub fn new(callback: Callback) -> Self {
+        Self {
+            target: Target::Callback(callback),
+            nonce: None,
+        }
+    }
+
+    /// Messages are posted to the page of `origin` around the iframe, as `event.data.data`.
+    pub fn post(origin: Origin) -> Self {
+        Self {
+            target: Target::Post(origin),
+            nonce: None,
+        }
+    }
+
+    /// Gives every script element this nonce.
+    ///
+    /// Default: none.
+    #[must_use]
+    pub fn nonce(mut self, nonce: impl Into<Option<Nonce>>) -> Self {
+        self.nonce = nonce.into();
+        self
+    }
+
+    /// Writes a call with the message alone, as Play does.
+    pub fn write(&self, message: &SafeExpression, out: &mut Vec<u8>) {
+        self.write_with(message, &Details::none(), out);
+    }
+
+    /// Writes a call with the message and what there is to say about it.
+    pub fn write_with(&self, message: &SafeExpression, details: &Details<'_>, out: &mut Vec<u8>) {
+        self.write_open(out);
+        out.extend_from_slice(message.as_bytes());
+        self.write_close(details, out);
+    }
+
+    /// Writes what stands before the message; only a [`SafeExpression`] may follow.
+    pub fn write_open(&self, out: &mut Vec<u8>) {
+        write_script_open(self.nonce.as_ref(), out);
+        match &self.target {
+            Target::Callback(callback) => {
+                out.extend_from_slice(callback.as_str().as_bytes());
+                out.push(b'(');
+            }
+            Target::Post(_) => out.extend_from_slice(b"parent.postMessage({data:"),
+        }
+    }
+
+    /// Writes what stands after the message.
+    pub fn write_close(&self, details: &Details<'_>, out: &mut Vec<u8>) {
+        match &self.target {
+            Target::Callback(_) if details.is_empty() => {}
+            Target::Callback(_) => {
+                out.extend_from_slice(b",{");
+                details.write(out);
+                out.push(b'}');
+            }
+            Target::Post(origin) => {
+                if !details.is_empty() {
+                    out.push(b',');
+                    details.write(out);
+                }
+                out.extend_from_slice(b"},\"");
+                out.extend_from_slice(origin.as_str().as_bytes());
+                out.push(b'"');
+            }
+        }
+        out.extend_from_slice(b");</script>");
+    }
+
+    /// Writes an empty script, which shows that the connection is alive and calls nothing.
+    pub fn write_keep_alive(&self, out: &mut Vec<u8>) {
+        write_script_open(self.nonce.as_ref(), out);
+        out.extend_from_slice(b"</script>");
+    }
+}
+
+pub(super) fn write_script_open(nonce: Option<&Nonce>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<script");
+    if let Some(nonce) = nonce {
+        out.extend_from_slice(b" nonce=\"");
+        out.extend_from_slice(nonce.as_str().as_bytes());
+        out.push(b'"');
+    }
+    out.push(b'>');
+}
+
+/// What a call says about its message: the second argument of a callback, or fields of a post.
+#[derive(Clone, Debug, Default)]
+pub struct Details<'a> {
+    position: Option<&'a str>,
+    base64: bool,
+    gap: Option<&'a SafeExpression>,
+}
+
+impl<'a> Details<'a> {
+    /// Nothing: a callback gets no second argument.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Where the session stands after this message.
+    pub fn at(position: &'a str) -> Self {
+        Self {
+            position: Some(position),
+            ..Self::default()
+        }
+    }
+
+    /// The message is base64 of bytes.
+    #[must_use]
+    pub fn base64(mut self) -> Self {
+        self.base64 = true;
+        self
+    }
+
+    /// There is no message but a gap, which this object describes.
+    #[must_use]
+    pub fn gap(mut self, gap: &'a SafeExpression) -> Self {
+        self.gap = Some(gap);
+        self
+    }
+
+    fn is_empty(&self) -> bool {
+        self.position.is_none() && !self.base64 && self.gap.is_none()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        if let Some(position) = self.position {
+            out.extend_from_slice(b"position:");
+            write_string(position, out);
+        }
+        if self.base64 {
+            separate(start, out);
+            out.extend_from_slice(b"base64:true");
+        }
+        if let Some(gap) = self.gap {
+            separate(start, out);
+            out.extend_from_slice(b"gap:");
+            out.extend_from_slice(gap.as_bytes());
+        }
+    }
+}
+
+fn separate(start: usize, out: &mut Vec<u8>) {
+    if out.len() > start {
+        out.push(b',');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn parent_call() -> Call {
+        Call::new(Callback::new("parent.cometMessage").unwrap())
+    }
+
+    #[test]
+    fn call_has_the_bytes_of_play() {
+        let call = parent_call();
+        let message = |text| written(|out| call.write(&SafeExpression::string(text), out));
+        assert_eq!(
+            message("kiki"),
+            "<script>parent.cometMessage('kiki');</script>"
+        );
+        assert_eq!(message("kiki").len(), 0x2d);
+        assert_eq!(message("foo").len(), 0x2c);
+    }
+
+    #[test]
+    fn nonce_is_on_every_script() {
+        let call = parent_call().nonce(Nonce::new("abc=").unwrap());
+        assert_eq!(
+            written(|out| call.write(&SafeExpression::undefined(), out)),
+            "<script nonce=\"abc=\">parent.cometMessage(undefined);</script>"
+        );
+        assert_eq!(
+            written(|out| call.write_keep_alive(out)),
+            "<script nonce=\"abc=\"></script>"
+        );
+    }
+
+    #[test]
+    fn details_are_a_second_argument() {
+        let bytes = Details::at("p-1_").base64();
+        assert_eq!(
+            written(|out| parent_call().write_with(&SafeExpression::string("YQ=="), &bytes, out)),
+            "<script>parent.cometMessage('YQ==',{position:'p-1_',base64:true});</script>"
+        );
+        let gap = SafeExpression::json(r#"{"epoch":"e","from":null,"to":3}"#);
+        let details = Details::at("p").gap(&gap);
+        assert_eq!(
+            written(|out| parent_call().write_with(&SafeExpression::undefined(), &details, out)),
+            "<script>parent.cometMessage(undefined,\
+             {position:'p',gap:{\"epoch\":\"e\",\"from\":null,\"to\":3}});</script>"
+        );
+    }
+
+    #[test]
+    fn page_of_another_origin_gets_message_and_details_in_one_object() {
+        let call = Call::post(Origin::new("https://app.example").unwrap());
+        assert_eq!(
+            written(|out| call.write_with(&SafeExpression::string("kiki"), &Details::at("p"), out)),
+            "<script>parent.postMessage({data:'kiki',position:'p'},\"https://app.example\");</script>"
+        );
+        assert_eq!(
+            written(|out| call.write(&SafeExpression::string("kiki"), out)),
+            "<script>parent.postMessage({data:'kiki'},\"https://app.example\");</script>"
+        );
+    }
+}
