@@ -1,5 +1,19 @@
 //! Push live events to browsers.
 
-mod body;
+mod chunked;
+pub use self::chunked::{Chunked, Out};
 
+mod chunk;
+pub use self::chunk::{Chunk, Json, Text};
+
+mod callback;
+pub use self::callback::SendError;
+
+mod live_headers;
+use self::live_headers::live_headers;
+
+mod body;
 pub use self::body::{Body, BoxError};
+
+#[cfg(feature = "axum")]
+mod axum;
