@@ -21,3 +21,9 @@ pub use session::{Disconnect, Gap, Read, Session, Start, Transmit};
 pub mod comet;
 pub mod ndjson;
 pub mod sse;
+
+mod framing;
+pub use framing::{Encoded, Framing};
+
+mod encoder;
+pub use encoder::{Encoder, Transport};

@@ -4,19 +4,20 @@
 
 use crate::{Channel, Data, Gap, Position, Publication};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
 /// A sign of life: a line without an item.
 pub const KEEP_ALIVE: &[u8] = b"\n";
 
-/// Writes the item of a publication, without the line's end.
+/// Writes the item of a publication, without the line's end; gives where the token stands in it.
 pub fn write_publication(
     channel: &Channel,
     publication: &Publication,
     token: &str,
     out: &mut String,
-) {
+) -> Range<usize> {
     write_head(channel, publication.position, token, out);
+    let token_end = out.len() - "\"".len();
     match &publication.data {
         Data::Text(text) => {
             out.push_str(",\"data\":");
@@ -33,6 +34,7 @@ pub fn write_publication(
         }
     }
     out.push('}');
+    token_end - token.len()..token_end
 }
 
 /// Writes the item of a gap, without the line's end.

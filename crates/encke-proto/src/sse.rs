@@ -135,6 +135,11 @@ pub fn write_id(id: &str, out: &mut Vec<u8>) -> Result<(), InvalidEvent> {
     Ok(())
 }
 
+/// Writes the `id:` line of a position token, which holds nothing that an id may not.
+pub(crate) fn write_token(token: &str, out: &mut Vec<u8>) {
+    write_line("id: ", token, out);
+}
+
 /// Writes the `data:` lines of `text`, at least one.
 pub fn write_data(text: &str, out: &mut Vec<u8>) {
     lines(text).for_each(|line| write_line("data: ", line, out));

@@ -1,6 +1,6 @@
 //! One call of a Comet session: what stands around the expression of a message.
 
-use super::{Callback, Nonce, Origin, SafeExpression, write_string};
+use super::{Callback, Nonce, Origin, Prelude, SafeExpression, write_string};
 
 /// How the messages of one Comet session reach the page.
 ///
@@ -43,6 +43,11 @@ impl Call {
     pub fn nonce(mut self, nonce: impl Into<Option<Nonce>>) -> Self {
         self.nonce = nonce.into();
         self
+    }
+
+    /// Writes the prelude, whose script has the nonce of the messages.
+    pub fn write_prelude(&self, prelude: &Prelude, position: Option<&str>, out: &mut Vec<u8>) {
+        prelude.write(self.nonce.as_ref(), position, out);
     }
 
     /// Writes a call with the message alone, as Play does.

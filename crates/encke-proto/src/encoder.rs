@@ -1,0 +1,329 @@
+//! What a session transmits, as bytes of its transport.
+
+use crate::{
+    Binding, Channel, Data, Encoded, Framing, Gap, Position, Publication,
+    comet::{Call, Details, Prelude, SafeExpression},
+    ndjson, sse, write_token,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// How bytes look on one kind of connection.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// An endless document of script elements.
+    Comet(Call),
+    /// Server-Sent Events.
+    Sse,
+    /// A JSON item a line.
+    Ndjson,
+}
+
+/// Writes what one session transmits.
+///
+/// What does not depend on the session is shared: [`publication`](Self::publication) gives those
+/// bytes back; everything else is written to the buffer it gets.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    transport: Transport,
+    envelope: bool,
+    channels: Arc<[Channel]>,
+    binding: Binding,
+}
+
+impl Encoder {
+    /// An encoder for a session on `channels`, at least one.
+    ///
+    /// With several channels every item says which one it is of; with one channel only where
+    /// `envelope` asks for it, or the transport is NDJSON.
+    pub fn new(transport: Transport, envelope: bool, channels: Arc<[Channel]>) -> Self {
+        Self {
+            envelope: envelope || channels.len() > 1,
+            binding: Binding::of(channels.iter()),
+            transport,
+            channels,
+        }
+    }
+
+    /// The session's channels, in the order of its positions.
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// The form in which this session takes publications.
+    pub fn framing(&self) -> Framing {
+        match self.transport {
+            Transport::Comet(_) => Framing::Comet,
+            Transport::Sse if self.envelope => Framing::Ndjson,
+            Transport::Sse => Framing::Sse,
+            Transport::Ndjson => Framing::Ndjson,
+        }
+    }
+
+    /// Writes where the session stands, before anything else.
+    pub fn opened(&self, positions: &[Position], out: &mut Vec<u8>) {
+        let token = self.token(positions);
+        match &self.transport {
+            Transport::Comet(call) => {
+                call.write_prelude(&Prelude::default(), Some(&token), out);
+            }
+            // Sets `lastEventId` and, having no data, dispatches nothing.
+            Transport::Sse => {
+                sse::write_token(&token, out);
+                sse::write_end(out);
+            }
+            Transport::Ndjson => {
+                let mut item = String::new();
+                ndjson::write_opened(&self.channels, positions, &token, &mut item);
+                item.push('\n');
+                out.extend_from_slice(item.as_bytes());
+            }
+        }
+    }
+
+    /// Encodes a publication of the channel with this index.
+    ///
+    /// Gives the shared bytes where this session needs nothing else; writes them with what this
+    /// session needs around them where not. `encoded` is the publication in this encoder's
+    /// [`framing`](Self::framing), `positions` are those after it.
+    pub fn publication(
+        &self,
+        channel: usize,
+        publication: &Publication,
+        encoded: &Encoded,
+        positions: &[Position],
+        out: &mut Vec<u8>,
+    ) -> Option<Bytes> {
+        let alone = self.channels.len() == 1;
+        match &self.transport {
+            Transport::Ndjson if alone => return Some(encoded.bytes().clone()),
+            Transport::Sse if !self.envelope => return Some(encoded.bytes().clone()),
+            Transport::Ndjson => encoded.write_with_token(&self.token(positions), out),
+            Transport::Sse => {
+                let token = self.token(positions);
+                sse::write_token(&token, out);
+                out.extend_from_slice(b"data: ");
+                encoded.write_with_token(&token, out);
+                sse::write_end(out);
+            }
+            Transport::Comet(call) => {
+                let token = self.token(positions);
+                let mut details = Details::at(&token);
+                call.write_open(out);
+                if self.envelope {
+                    self.write_comet_item(channel, publication, encoded, &token, out);
+                } else {
+                    out.extend_from_slice(encoded.bytes());
+                    if let Data::Bytes(_) = publication.data {
+                        details = details.base64();
+                    }
+                }
+                call.write_close(&details, out);
+            }
+        }
+        None
+    }
+
+    fn write_comet_item(
+        &self,
+        channel: usize,
+        publication: &Publication,
+        encoded: &Encoded,
+        token: &str,
+        out: &mut Vec<u8>,
+    ) {
+        let mut head = String::new();
+        let channel = &self.channels[channel];
+        ndjson::write_head(channel, publication.position, token, &mut head);
+        head.push('}');
+        let head = SafeExpression::json(&head);
+        let open = &head.as_bytes()[..head.as_bytes().len() - 1];
+        out.extend_from_slice(open);
+        out.extend_from_slice(match publication.data {
+            Data::Bytes(_) => b",\"base64\":",
+            _ => b",\"data\":",
+        });
+        out.extend_from_slice(encoded.bytes());
+        out.push(b'}');
+    }
+
+    /// Writes a gap in the channel with this index; `positions` are those after it.
+    pub fn gap(&self, channel: usize, gap: &Gap, positions: &[Position], out: &mut Vec<u8>) {
+        let token = self.token(positions);
+        let mut json = String::new();
+        if self.envelope || matches!(self.transport, Transport::Ndjson) {
+            ndjson::write_gap_item(&self.channels[channel], gap, &token, &mut json);
+        } else {
+            ndjson::write_gap(gap, &mut json);
+        }
+        match &self.transport {
+            Transport::Ndjson => {
+                json.push('\n');
+                out.extend_from_slice(json.as_bytes());
+            }
+            Transport::Sse => {
+                if !self.envelope {
+                    out.extend_from_slice(b"event: gap\n");
+                }
+                sse::write_token(&token, out);
+                sse::write_data(&json, out);
+                sse::write_end(out);
+            }
+            Transport::Comet(call) => {
+                let json = SafeExpression::json(&json);
+                let details = Details::at(&token);
+                if self.envelope {
+                    call.write_with(&json, &details, out);
+                } else {
+                    call.write_with(&SafeExpression::undefined(), &details.gap(&json), out);
+                }
+            }
+        }
+    }
+
+    /// Writes a sign of life.
+    pub fn ping(&self, out: &mut Vec<u8>) {
+        match &self.transport {
+            Transport::Comet(call) => call.write_keep_alive(out),
+            Transport::Sse => out.extend_from_slice(sse::keep_alive()),
+            Transport::Ndjson => out.extend_from_slice(ndjson::KEEP_ALIVE),
+        }
+    }
+
+    fn token(&self, positions: &[Position]) -> String {
+        let mut token = String::new();
+        write_token(self.binding, positions.iter().copied(), &mut token);
+        token
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Epoch, Json,
+        comet::{Callback, Nonce},
+    };
+
+    const AT: Position = Position::new(Epoch::new(1), 2);
+
+    fn channels(names: &[&str]) -> Arc<[Channel]> {
+        names
+            .iter()
+            .map(|name| Channel::new(name).unwrap())
+            .collect()
+    }
+
+    fn comet() -> Transport {
+        let call = Call::new(Callback::in_parent("parent.cometMessage").unwrap());
+        Transport::Comet(call.nonce(Nonce::from_bytes([0; 16])))
+    }
+
+    fn encode(encoder: &Encoder, data: impl Into<Data>) -> String {
+        let publication = Publication::new(AT, data.into());
+        let encoded = Encoded::new(encoder.framing(), &encoder.channels()[0], &publication);
+        let positions = vec![AT; encoder.channels().len()];
+        let mut out = Vec::new();
+        let shared = encoder.publication(0, &publication, &encoded, &positions, &mut out);
+        String::from_utf8(shared.map_or(out, Into::into)).unwrap()
+    }
+
+    fn gap(encoder: &Encoder) -> String {
+        let positions = vec![AT; encoder.channels().len()];
+        let gap = Gap {
+            from: Some(1),
+            to: AT,
+        };
+        let mut out = Vec::new();
+        encoder.gap(0, &gap, &positions, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn opened(encoder: &Encoder) -> String {
+        let mut out = Vec::new();
+        encoder.opened(&vec![AT; encoder.channels().len()], &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    const HEAD: &str = r#"{"channel":"a","epoch":"0000000000000001","offset":2,"position":"#;
+    const GAP: &str = r#"{"epoch":"0000000000000001","from":1,"to":2}"#;
+
+    #[test]
+    fn one_channel_over_sse_is_the_data_itself() {
+        let encoder = Encoder::new(Transport::Sse, false, channels(&["a"]));
+        let token = encoder.token(&[AT]);
+        assert_eq!(opened(&encoder), format!("id: {token}\n\n"));
+        assert_eq!(
+            encode(&encoder, "a\r\nb"),
+            format!("id: {token}\ndata: a\ndata: b\n\n")
+        );
+        assert_eq!(
+            encode(&encoder, vec![0xff]),
+            format!("event: binary\nid: {token}\ndata: /w==\n\n")
+        );
+        assert_eq!(
+            gap(&encoder),
+            format!("event: gap\nid: {token}\ndata: {GAP}\n\n")
+        );
+    }
+
+    #[test]
+    fn several_channels_come_in_envelopes_with_one_token_over_all() {
+        let two = channels(&["a", "b"]);
+        let sse = Encoder::new(Transport::Sse, false, two.clone());
+        let token = sse.token(&[AT, AT]);
+        let item = format!(r#"{HEAD}"{token}","data":"x"}}"#);
+        assert_eq!(encode(&sse, "x"), format!("id: {token}\ndata: {item}\n\n"));
+        let missing = format!(r#"{{"channel":"a","gap":{GAP},"position":"{token}"}}"#);
+        assert_eq!(gap(&sse), format!("id: {token}\ndata: {missing}\n\n"));
+
+        let ndjson = Encoder::new(Transport::Ndjson, false, two.clone());
+        assert_eq!(encode(&ndjson, "x"), format!("{item}\n"));
+        assert_eq!(gap(&ndjson), format!("{missing}\n"));
+        assert_eq!(opened(&ndjson), format!("{{\"position\":\"{token}\"}}\n"));
+    }
+
+    #[test]
+    fn an_envelope_can_be_asked_for_with_one_channel() {
+        let encoder = Encoder::new(Transport::Sse, true, channels(&["a"]));
+        let token = encoder.token(&[AT]);
+        let json = Json::parse("[1.0]").unwrap();
+        assert_eq!(
+            encode(&encoder, json),
+            format!("id: {token}\ndata: {HEAD}\"{token}\",\"data\":[1.0]}}\n\n")
+        );
+    }
+
+    #[test]
+    fn comet_calls_say_the_position_beside_the_data() {
+        let encoder = Encoder::new(comet(), false, channels(&["a"]));
+        let token = encoder.token(&[AT]);
+        let open = "<script nonce=\"AAAAAAAAAAAAAAAAAAAAAA==\">parent.cometMessage(";
+        let call = |arguments: &str| format!("{open}{arguments});</script>");
+        assert_eq!(
+            encode(&encoder, "</script>"),
+            call(&format!(r"'\u003c\/script\u003e',{{position:'{token}'}}"))
+        );
+        assert_eq!(
+            encode(&encoder, vec![0xff]),
+            call(&format!(r"'\/w==',{{position:'{token}',base64:true}}"))
+        );
+        assert_eq!(
+            gap(&encoder),
+            call(&format!("undefined,{{position:'{token}',gap:{GAP}}}"))
+        );
+        assert!(opened(&encoder).contains(&format!("window.encke={{position:'{token}'}}")));
+    }
+
+    #[test]
+    fn comet_envelopes_are_safe_in_their_channel_name_too() {
+        let encoder = Encoder::new(comet(), true, channels(&["</script>"]));
+        let written = encode(&encoder, "x");
+        assert!(
+            written.contains(r#"{"channel":"\u003c/script\u003e","epoch":"#),
+            "{written}"
+        );
+        assert!(written.contains(",\"data\":'x'},{position:'"), "{written}");
+        assert!(gap(&encoder).contains(r#"({"channel":"\u003c/script\u003e","gap":{"#));
+    }
+}

@@ -1,0 +1,106 @@
+//! The forms in which a publication is encoded once and shared by all subscribers.
+
+use crate::{Binding, Channel, Data, Publication, comet::SafeExpression, ndjson, sse, token_of};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use std::ops::Range;
+
+/// A byte form a publication is cached in. Closed: nothing here is keyed by what a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// An SSE event of a session on one channel, with its id.
+    Sse,
+    /// An item with its line's end; also the envelope of SSE.
+    Ndjson,
+    /// The JavaScript expression of the data, which each session's call goes around.
+    Comet,
+}
+
+impl Framing {
+    /// How many there are.
+    pub const COUNT: usize = 3;
+}
+
+/// A publication in one framing. A clone shares its bytes.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    bytes: Bytes,
+    /// Where the token of a session on this channel alone stands, to be replaced by another's.
+    token: Range<usize>,
+}
+
+impl Encoded {
+    /// Encodes a publication of `channel`.
+    pub fn new(framing: Framing, channel: &Channel, publication: &Publication) -> Self {
+        let token = token_of(Binding::of([channel]), publication.position);
+        match framing {
+            Framing::Sse => Self::sse(publication, &token),
+            Framing::Ndjson => Self::ndjson(channel, publication, &token),
+            Framing::Comet => Self::comet(publication),
+        }
+    }
+
+    fn sse(publication: &Publication, token: &str) -> Self {
+        let data = &publication.data;
+        let mut out = Vec::with_capacity(data.len() + token.len() + 32);
+        if let Data::Bytes(_) = data {
+            out.extend_from_slice(b"event: binary\n");
+        }
+        let start = out.len() + "id: ".len();
+        sse::write_token(token, &mut out);
+        match data {
+            Data::Text(text) => sse::write_data(text, &mut out),
+            Data::Json(json) => sse::write_data(json.as_str(), &mut out),
+            Data::Bytes(bytes) => sse::write_data(&STANDARD.encode(bytes), &mut out),
+        }
+        sse::write_end(&mut out);
+        Self {
+            bytes: out.into(),
+            token: start..start + token.len(),
+        }
+    }
+
+    fn ndjson(channel: &Channel, publication: &Publication, token: &str) -> Self {
+        let mut out = String::with_capacity(publication.data.len() + token.len() + 128);
+        let token = ndjson::write_publication(channel, publication, token, &mut out);
+        out.push('\n');
+        Self {
+            bytes: out.into(),
+            token,
+        }
+    }
+
+    fn comet(publication: &Publication) -> Self {
+        let expression = match &publication.data {
+            Data::Text(text) => SafeExpression::string(text),
+            Data::Json(json) => SafeExpression::json(json.as_str()),
+            Data::Bytes(bytes) => SafeExpression::string(&STANDARD.encode(bytes)),
+        };
+        Self {
+            bytes: expression.as_bytes().clone(),
+            token: 0..0,
+        }
+    }
+
+    /// The bytes for a session on this channel alone.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Writes the bytes with another token in place of the channel's own, if they have one.
+    pub fn write_with_token(&self, token: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[..self.token.start]);
+        out.extend_from_slice(token.as_bytes());
+        out.extend_from_slice(&self.bytes[self.token.end..]);
+    }
+}
