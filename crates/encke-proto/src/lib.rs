@@ -27,3 +27,6 @@ pub use framing::{Encoded, Framing};
 
 mod encoder;
 pub use encoder::{Encoder, Transport};
+
+#[doc(hidden)]
+pub mod fuzz;

@@ -3,8 +3,9 @@
 //! No `<`, `>` or `&`, no line separator and no control character is ever written, so neither the
 //! HTML parser nor an old JavaScript engine sees anything but the inside of a literal.
 
-/// Literals nested deeper than this are left to `JSON.parse`, which needs no stack in the browser.
-const MAX_DEPTH: usize = 128;
+/// Literals nested deeper than this are left to `JSON.parse`, which needs no stack in the browser;
+/// literals fail from about 2,000 levels on.
+const MAX_DEPTH: usize = 256;
 
 /// Writes `text` as a JavaScript string literal in single quotes.
 ///
