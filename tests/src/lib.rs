@@ -1,1 +1,19 @@
-//! Harness of the tests that need the whole of encke.
+//! Harness of the tests that need the whole of encke: browsers, sites, cut connections.
+//!
+//! It is for tests, so whatever goes wrong here panics and says what.
+
+mod run;
+pub use run::in_every_browser;
+
+mod browser;
+pub use browser::{Browser, Tab};
+
+mod kind;
+pub use kind::Kind;
+
+mod site;
+pub use site::Site;
+
+mod driver;
+mod process;
+mod scratch;

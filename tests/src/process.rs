@@ -1,0 +1,85 @@
+//! A program that runs as long as its owner, and what it prints.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    lines: mpsc::UnboundedReceiver<Line>,
+}
+
+enum Line {
+    Output(String),
+    Error(String),
+}
+
+impl Process {
+    /// Killed when dropped.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let name = command.as_std().get_program();
+        let name = name.to_string_lossy().into_owned();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("cannot start {name}: {error} (`cargo xtask setup` installs it)")
+            });
+        let (sender, lines) = mpsc::unbounded_channel();
+        let output = child.stdout.take().expect("piped");
+        let errors = child.stderr.take().expect("piped");
+        pass_on(output, sender.clone(), Line::Output);
+        pass_on(errors, sender, Line::Error);
+        Self { name, child, lines }
+    }
+
+    /// What follows `marker` in the first line of its output that holds it.
+    ///
+    /// # Panics
+    /// When the program ends first, or prints no such line for a minute.
+    pub(crate) async fn after(&mut self, marker: &str) -> String {
+        let mut seen = Vec::new();
+        let search = async {
+            while let Some(line) = self.lines.recv().await {
+                match line {
+                    Line::Error(line) => seen.push(line),
+                    Line::Output(line) => match line.split_once(marker) {
+                        Some((_, rest)) => return Some(rest.to_owned()),
+                        None => seen.push(line),
+                    },
+                }
+            }
+            None
+        };
+        let found = timeout(PATIENCE, search).await.ok().flatten();
+        found.unwrap_or_else(|| panic!("{} printed no {marker:?}, but {seen:#?}", self.name))
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+/// Reads to the end, wanted or not: a program that prints into a full pipe hangs.
+fn pass_on(
+    from: impl AsyncRead + Unpin + Send + 'static,
+    to: mpsc::UnboundedSender<Line>,
+    line: fn(String) -> Line,
+) {
+    tokio::spawn(async move {
+        let mut from = BufReader::new(from).lines();
+        while let Ok(Some(text)) = from.next_line().await {
+            let _ = to.send(line(text));
+        }
+    });
+}

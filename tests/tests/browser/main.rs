@@ -1,0 +1,5 @@
+//! What a page sees, in Chromium, Firefox and WebKit.
+//!
+//! `cargo xtask test` installs the browsers and runs these.
+
+mod harness;
