@@ -1,17 +1,52 @@
-//! What axum needs to take our types as they are.
+//! What axum needs to take our types as they are: `IntoResponse` and extractors.
 
-use axum_core::response::{IntoResponse, Response};
+use std::convert::Infallible;
 
-use crate::{Body, Chunked};
+use axum_core::{
+    body::Body as AxumBody,
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, request::Parts};
+
+use crate::{BadRequest, Body, Chunked, Comet, CspNonce, EventSource, LastEventId, MissingNonce};
 
 impl IntoResponse for Body {
     fn into_response(self) -> Response {
-        Response::new(axum_core::body::Body::new(self))
+        Response::new(AxumBody::new(self))
     }
 }
 
-impl IntoResponse for Chunked {
+macro_rules! into_response {
+    ($($response:ty),*) => {$(
+        impl IntoResponse for $response {
+            fn into_response(self) -> Response {
+                self.into_response().map(AxumBody::new)
+            }
+        }
+    )*};
+}
+
+into_response!(Chunked, Comet, EventSource, BadRequest);
+
+impl<S: Sync> OptionalFromRequestParts<S> for LastEventId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(Self::of(&parts.headers))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for CspNonce {
+    type Rejection = MissingNonce;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingNonce> {
+        parts.extensions.get().cloned().ok_or(MissingNonce)
+    }
+}
+
+impl IntoResponse for MissingNonce {
     fn into_response(self) -> Response {
-        self.into_response().map(axum_core::body::Body::new)
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
     }
 }

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
+use encke_proto::comet::Json;
 use http::HeaderValue;
 use serde::Serialize;
 
@@ -45,10 +46,6 @@ pub trait Chunk {
     /// Whatever keeps the item from being written. The response ends there.
     fn into_bytes(self) -> Result<Bytes, BoxError>;
 }
-
-/// A value that is sent as JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Json<T>(pub T);
 
 /// Strings of every kind, and a [`Result`] of one: its error ends the response.
 pub trait Text: Chunk {

@@ -14,13 +14,13 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Response,
     header::{CONTENT_DISPOSITION, CONTENT_TYPE, TRAILER},
 };
-use serde::Serialize;
 
 use crate::{
     Body, BoxError, SendError,
     body::StreamBody,
     callback::{self, Outlet},
-    chunk::{Chunk, Json, Text},
+    chunk::{Chunk, Text},
+    item::JsonItem,
     live_headers,
 };
 
@@ -77,24 +77,12 @@ impl Chunked {
         Self::new(stream.map(Chunk::into_bytes))
     }
 
-    /// Streams values as `application/json`, one JSON text per chunk.
-    ///
-    /// A [`Result`] is such a value as well; [`try_json`](Self::try_json) takes it apart.
-    pub fn json<S>(stream: S) -> Self
+    /// Streams anything that serde can write as `application/json`, one JSON text per chunk.
+    pub fn json<S, K>(stream: S) -> Self
     where
-        S: Stream<Item: Serialize> + Send + 'static,
+        S: Stream<Item: JsonItem<K>> + Send + 'static,
     {
-        Self::new(stream.map(Json))
-    }
-
-    /// Streams values as `application/json` until the first error, which ends the response.
-    pub fn try_json<S, T, E>(stream: S) -> Self
-    where
-        S: Stream<Item = Result<T, E>> + Send + 'static,
-        T: Serialize,
-        E: Into<BoxError>,
-    {
-        Self::new(stream.map(|item| item.map(Json)))
+        Self::new(stream.map(|item| item.into_json()))
     }
 
     /// Streams what a future writes, as long as it likes.

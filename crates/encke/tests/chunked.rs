@@ -151,7 +151,7 @@ async fn http_1_0_client_gets_the_items_and_then_the_end() {
         Chunked::text(stream::iter(["kiki", "foo", "bar"]))
     })
     .await;
-    let text = client.to_end().await;
+    let text = client.rest().await;
     assert!(text.ends_with("\r\n\r\nkikifoobar"), "{text}");
     assert!(!text.contains("transfer-encoding"), "{text}");
 }
@@ -178,7 +178,7 @@ async fn responses_without_a_body_never_read_their_stream() {
         })
         .await;
         let request = format!("{method} / HTTP/1.1\r\nhost: encke\r\nconnection: close\r\n\r\n");
-        let text = Client::send(address, &request).await.to_end().await;
+        let text = Client::send(address, &request).await.rest().await;
         assert!(
             text.ends_with("\r\n\r\n") && text.starts_with("HTTP/1.1"),
             "{text}"
@@ -206,7 +206,7 @@ async fn callback_of_a_response_without_a_body_never_runs() {
         })
     })
     .await;
-    client.to_end().await;
+    client.rest().await;
     assert!(!read.load(Ordering::SeqCst));
 }
 
@@ -219,7 +219,7 @@ async fn error_cuts_the_response_after_all_that_came_before() {
         Chunked::text(stream::iter(items.lock().unwrap().take().unwrap()))
     })
     .await;
-    let text = client.to_end().await;
+    let text = client.rest().await;
     assert!(
         text.ends_with("\r\n\r\n4\r\nkiki\r\n3\r\nfoo\r\n"),
         "{text}"
@@ -232,7 +232,7 @@ async fn error_without_any_item_leaves_the_head() {
         Chunked::text(stream::iter([Err::<String, _>(std::fmt::Error)]))
     })
     .await;
-    let text = client.to_end().await;
+    let text = client.rest().await;
     assert!(
         text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\n"),
         "{text}"
@@ -248,7 +248,7 @@ async fn large_items_before_an_error_arrive_whole() {
         Chunked::bytes(items.chain(stream::iter([Err(BoxError::from("broken"))])))
     })
     .await;
-    let text = client.to_end().await;
+    let text = client.rest().await;
     let (_, body) = text.split_once("\r\n\r\n").unwrap();
     assert_eq!(body.matches('k').count(), 40 * ITEM);
 }

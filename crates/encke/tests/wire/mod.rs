@@ -80,8 +80,8 @@ impl Client {
         }
     }
 
-    /// Everything received until the server closed the connection.
-    pub async fn to_end(mut self) -> String {
+    /// Everything received, until the server closed the connection.
+    pub async fn rest(mut self) -> String {
         while self.read().await > 0 {}
         String::from_utf8_lossy(&self.received).into_owned()
     }
