@@ -26,6 +26,9 @@ pub use self::security_headers::{
 mod bad_request;
 pub use self::bad_request::BadRequest;
 
+mod inspect;
+pub use self::inspect::{Inspect, Inspected};
+
 pub mod item;
 
 mod callback;
