@@ -45,7 +45,9 @@ pub fn comet(input: &[u8]) {
 /// The source of an expression in which neither HTML nor a line of JavaScript can end.
 fn inert(expression: &SafeExpression) -> &str {
     let source = str::from_utf8(expression.as_bytes()).expect("written from texts");
-    let ends = |c: char| c.is_control() || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+    let ends = |c: char| {
+        c.is_control() || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+    };
     assert!(!source.contains(ends), "{source:?}");
     source
 }

@@ -1,7 +1,7 @@
 //! JavaScript literals that cannot leave their script element.
 //!
-//! No `<`, `>` or `&`, no line separator and no control character is ever written, so neither the
-//! HTML parser nor an old JavaScript engine sees anything but the inside of a literal.
+//! No `<`, `>` or `&`, no line separator, byte order mark or control character is ever written, so
+//! neither the HTML parser nor an old JavaScript engine sees anything but the inside of a literal.
 
 /// Literals nested deeper than this are left to `JSON.parse`, which needs no stack in the browser;
 /// literals fail from about 2,000 levels on.
@@ -132,9 +132,12 @@ fn write_escaped(text: &str, out: &mut Vec<u8>, needs_escape: impl Fn(char) -> b
     out.extend_from_slice(rest.as_bytes());
 }
 
-/// What could end the element, open a comment in it, or break the literal on its way.
+/// What could end the element, open a comment in it, or be lost or break the literal on its way.
 fn leaves_literal(character: char) -> bool {
-    matches!(character, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') || character.is_control()
+    matches!(
+        character,
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{feff}'
+    ) || character.is_control()
 }
 
 fn write_escape(character: char, out: &mut Vec<u8>) {

@@ -42,7 +42,10 @@ pub fn json(source: &str) -> String {
         .and_then(|rest| rest.strip_suffix(')'))
     {
         Some(literal) => String::from_utf16_lossy(&string(literal).expect("a string literal")),
-        // In a string the quotes would be escaped.
-        None => source.replace("[\"__proto__\"]:", "\"__proto__\":"),
+        // In a string the quotes would be escaped. A plain key sets the prototype: it is lost.
+        None => source
+            .replace("{\"__proto__\":", "{\"lost\":")
+            .replace(",\"__proto__\":", ",\"lost\":")
+            .replace("[\"__proto__\"]:", "\"__proto__\":"),
     }
 }
