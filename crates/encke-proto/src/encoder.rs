@@ -201,7 +201,7 @@ impl Encoder {
 mod tests {
     use super::*;
     use crate::{
-        Epoch, Json,
+        Epoch, JsonText,
         comet::{Callback, Nonce},
     };
 
@@ -287,7 +287,7 @@ mod tests {
     fn an_envelope_can_be_asked_for_with_one_channel() {
         let encoder = Encoder::new(Transport::Sse, true, channels(&["a"]));
         let token = encoder.token(&[AT]);
-        let json = Json::parse("[1.0]").unwrap();
+        let json = JsonText::parse("[1.0]").unwrap();
         assert_eq!(
             encode(&encoder, json),
             format!("id: {token}\ndata: {HEAD}\"{token}\",\"data\":[1.0]}}\n\n")

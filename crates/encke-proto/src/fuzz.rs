@@ -5,7 +5,7 @@ pub mod javascript;
 
 use crate::comet::{Call, Callback, Nonce, Origin, SafeExpression};
 use crate::sse::Event;
-use crate::{Channel, Data, Epoch, Json, Position, Publication, ndjson};
+use crate::{Channel, Data, Epoch, JsonText, Position, Publication, ndjson};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use event_stream::Reader;
 use serde_json::Value;
@@ -106,7 +106,7 @@ pub fn ndjson(input: &[u8]) {
         item(Data::from(input.to_vec()))["base64"],
         STANDARD.encode(input)
     );
-    if let (Ok(json), Ok(value)) = (Json::parse(&text), serde_json::from_str::<Value>(&text)) {
+    if let (Ok(json), Ok(value)) = (JsonText::parse(&text), serde_json::from_str::<Value>(&text)) {
         assert_eq!(item(Data::from(json))["data"], value);
     }
 }

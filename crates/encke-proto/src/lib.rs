@@ -13,7 +13,7 @@ mod token;
 pub use token::{Binding, Since, token_of, write_token};
 
 mod publication;
-pub use publication::{Data, InvalidJson, Json, Publication};
+pub use publication::{Data, InvalidJson, JsonText, Publication};
 
 mod session;
 pub use session::{Disconnect, Gap, Read, Session, Start, Transmit};

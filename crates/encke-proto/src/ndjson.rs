@@ -92,7 +92,7 @@ fn write_string(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Epoch, Json};
+    use crate::{Epoch, JsonText};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn items_have_these_bytes() {
         let head = r#"{"channel":"a\"b","epoch":"00000000000000ff","offset":7,"position":"T""#;
-        let json = Json::parse("{\"n\": 1.00}").unwrap();
+        let json = JsonText::parse("{\"n\": 1.00}").unwrap();
         assert_eq!(item("kiki\n"), format!(r#"{head},"data":"kiki\n"}}"#));
         assert_eq!(item(json), format!(r#"{head},"data":{{"n":1.00}}}}"#));
         assert_eq!(item(vec![0xff, 0]), format!(r#"{head},"base64":"/wA="}}"#));

@@ -32,7 +32,7 @@ pub enum Data {
     /// A text.
     Text(Arc<str>),
     /// A JSON value.
-    Json(Json),
+    Json(JsonText),
     /// Anything.
     Bytes(Bytes),
 }
@@ -42,9 +42,9 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// When `value` refuses to be serialised, or is nested deeper than [`Json::MAX_DEPTH`].
+    /// When `value` refuses to be serialised, or is nested deeper than [`JsonText::MAX_DEPTH`].
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, InvalidJson> {
-        Json::parse(&serde_json::to_string(value).map_err(InvalidJson::syntax)?).map(Self::Json)
+        JsonText::parse(&serde_json::to_string(value).map_err(InvalidJson::syntax)?).map(Self::Json)
     }
 
     /// Text where the bytes are UTF-8, the bytes themselves where not.
@@ -82,8 +82,8 @@ impl From<String> for Data {
     }
 }
 
-impl From<Json> for Data {
-    fn from(json: Json) -> Self {
+impl From<JsonText> for Data {
+    fn from(json: JsonText) -> Self {
         Self::Json(json)
     }
 }
@@ -104,9 +104,9 @@ impl From<Vec<u8>> for Data {
 ///
 /// Numbers keep their digits, keys their order and their repetitions.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Json(Arc<str>);
+pub struct JsonText(Arc<str>);
 
-impl Json {
+impl JsonText {
     /// How deep arrays and objects may be nested: deeper values overflow parsers of subscribers.
     pub const MAX_DEPTH: usize = 128;
 
@@ -115,7 +115,7 @@ impl Json {
     /// # Errors
     ///
     /// With line and column where the text is not JSON, or where it is nested deeper than
-    /// [`Json::MAX_DEPTH`].
+    /// [`JsonText::MAX_DEPTH`].
     pub fn parse(text: &str) -> Result<Self, InvalidJson> {
         serde_json::from_str::<IgnoredAny>(text).map_err(InvalidJson::syntax)?;
         Ok(Self(compact(text)?.into()))
@@ -127,7 +127,7 @@ impl Json {
     }
 }
 
-impl fmt::Debug for Json {
+impl fmt::Debug for JsonText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -157,11 +157,11 @@ fn compact(text: &str) -> Result<String, InvalidJson> {
             ']' | '}' => depth -= 1,
             _ => {}
         }
-        if depth > Json::MAX_DEPTH {
+        if depth > JsonText::MAX_DEPTH {
             return Err(InvalidJson {
                 line,
                 column,
-                reason: format!("nested deeper than {} levels", Json::MAX_DEPTH),
+                reason: format!("nested deeper than {} levels", JsonText::MAX_DEPTH),
             });
         }
         out.push(character);
@@ -202,14 +202,14 @@ mod tests {
     fn json_loses_only_insignificant_white_space() {
         let text = "{ \"a b\" : [ 1.00 , 1e400, \"\\\" \\\\\" ],\r\n\t\"a b\": null }";
         assert_eq!(
-            Json::parse(text).unwrap().as_str(),
+            JsonText::parse(text).unwrap().as_str(),
             r#"{"a b":[1.00,1e400,"\" \\"],"a b":null}"#
         );
     }
 
     #[test]
     fn what_is_not_json_is_told_with_line_and_column() {
-        let error = Json::parse("{\n  \"a\": tru }").unwrap_err();
+        let error = JsonText::parse("{\n  \"a\": tru }").unwrap_err();
         assert_eq!((error.line, error.column), (2, 11));
         assert!(
             error
@@ -219,15 +219,15 @@ mod tests {
         );
         assert_eq!(error.to_string().matches("line").count(), 1);
         for text in ["", " ", "{}{}", "[1,]", "'a'", "\"\n\"", "NaN", "\u{feff}1"] {
-            assert!(Json::parse(text).is_err(), "{text:?}");
+            assert!(JsonText::parse(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn json_nested_too_deep_is_refused_before_it_harms_a_subscriber() {
         let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(Json::parse(&nested(Json::MAX_DEPTH)).is_ok());
-        let error = Json::parse(&nested(100_000)).unwrap_err();
-        assert_eq!((error.line, error.column), (1, Json::MAX_DEPTH + 1));
+        assert!(JsonText::parse(&nested(JsonText::MAX_DEPTH)).is_ok());
+        let error = JsonText::parse(&nested(100_000)).unwrap_err();
+        assert_eq!((error.line, error.column), (1, JsonText::MAX_DEPTH + 1));
     }
 }

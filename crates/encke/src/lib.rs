@@ -1,5 +1,37 @@
 //! Push live events to browsers.
 
+mod hub;
+pub use self::hub::{ChannelHandle, Hub};
+pub use encke_proto::{
+    Channel, Data, Epoch, Gap, InvalidChannel, InvalidJson, InvalidPosition, JsonText, Position,
+    Publication,
+};
+
+mod config;
+pub use self::config::HubConfig;
+
+mod publish;
+pub use self::publish::{Publish, PublishError, PublishFuture};
+
+mod subscription;
+pub use self::subscription::{Delivery, Subscription};
+
+mod stats;
+pub use self::stats::Stats;
+
+mod channel_log;
+mod log;
+mod mark;
+mod random;
+mod sync;
+
+mod live;
+pub use self::live::{Action, CrossOrigin, Grant, Live, LiveFuture, Refusal};
+pub use encke_proto::comet::{InvalidOrigin, Origin};
+
+mod problem;
+pub use self::problem::problem;
+
 mod chunked;
 pub use self::chunked::{Chunked, Out};
 

@@ -14,7 +14,7 @@ pub struct CspNonce(Nonce);
 
 impl CspNonce {
     /// 16 bytes nobody can guess; `None` where the system has none to give.
-    pub(super) fn fresh() -> Option<Self> {
+    pub(crate) fn fresh() -> Option<Self> {
         let mut random = [0; 16];
         match getrandom::fill(&mut random) {
             Ok(()) => Some(Self(Nonce::from_bytes(random))),

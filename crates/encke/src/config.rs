@@ -1,0 +1,99 @@
+//! What a hub keeps, and for how long.
+
+use std::time::Duration;
+
+/// What a [`Hub`](crate::Hub) keeps of each channel, and how patient it is with its sessions.
+///
+/// ```
+/// use encke::HubConfig;
+/// use std::time::Duration;
+///
+/// let config = HubConfig::default()
+///     .history(1_000, Duration::from_secs(3_600))
+///     .keep_alive(Duration::from_secs(15));
+/// # let _ = config;
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct HubConfig {
+    pub(crate) retention: Retention,
+    pub(crate) memory_limit: usize,
+    pub(crate) keep_alive: Duration,
+    pub(crate) stall_limit: Duration,
+}
+
+/// The two bounds of a log. A publication leaves when it is outside both.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    pub(crate) history_len: usize,
+    pub(crate) history_age: Duration,
+    pub(crate) window_bytes: usize,
+    pub(crate) window_age: Duration,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            retention: Retention {
+                history_len: 100,
+                history_age: Duration::from_secs(5 * 60),
+                window_bytes: 1 << 20,
+                window_age: Duration::from_secs(10),
+            },
+            memory_limit: 256 << 20,
+            keep_alive: Duration::from_secs(25),
+            stall_limit: Duration::from_secs(10),
+        }
+    }
+}
+
+impl HubConfig {
+    /// How many publications of a channel a newcomer may recover, and for how long.
+    ///
+    /// Default: 100 publications, 5 minutes. A count of 0 keeps no history. Raise it where clients
+    /// stay away for longer; each channel may take this much memory, within
+    /// [`memory_limit`](Self::memory_limit).
+    pub fn history(mut self, publications: usize, age: Duration) -> Self {
+        self.retention.history_len = publications;
+        self.retention.history_age = age;
+        self
+    }
+
+    /// How far a connected subscriber may fall behind before it is told of a gap.
+    ///
+    /// Default: 1 MiB of published data, with 64 bytes more per publication, and 10 seconds,
+    /// whatever the history. Raise it for bursty
+    /// channels with slow readers; each channel may take this much memory, once for all its
+    /// subscribers.
+    pub fn live_window(mut self, bytes: usize, age: Duration) -> Self {
+        self.retention.window_bytes = bytes;
+        self.retention.window_age = age;
+        self
+    }
+
+    /// Bytes that all channels together may hold: data, and the forms it was encoded in.
+    ///
+    /// Default: 256 MiB. Above it the oldest publications leave first, those outside the live
+    /// window before all others; [`Stats::trimmed`](crate::Stats::trimmed) counts them.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = bytes;
+        self
+    }
+
+    /// How long a session stays silent before it is sent a sign of life.
+    ///
+    /// Default: 25 seconds, which keeps proxies with a 30 second limit from cutting a quiet
+    /// stream. Kept to the second. Each sign costs a packet per session.
+    pub fn keep_alive(mut self, period: Duration) -> Self {
+        self.keep_alive = period;
+        self
+    }
+
+    /// How long a session may have data waiting that its client does not take before it ends.
+    ///
+    /// Default: 10 seconds. Kept to the second.
+    pub fn stall_limit(mut self, limit: Duration) -> Self {
+        self.stall_limit = limit;
+        self
+    }
+}

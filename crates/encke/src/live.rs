@@ -1,0 +1,319 @@
+//! The URLs of a hub's channels: GET to listen, POST to publish.
+//!
+//! Only what is below here, and the crate encke-proto, knows a transport.
+
+mod authorize;
+mod body;
+mod listen;
+mod origin;
+mod publish;
+mod query;
+mod request;
+mod session;
+
+pub use self::authorize::{Action, CrossOrigin, Grant, Refusal};
+pub(crate) use self::session::SessionHandle;
+
+use self::{
+    authorize::{Authorize, listen_only},
+    origin::{Origins, Sender},
+    request::{InvalidRequest, Listen},
+};
+use crate::{Body, BoxError, hub::Shared, problem};
+use bytes::Buf;
+use encke_proto::{
+    Channel,
+    comet::{InvalidOrigin, Origin},
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+
+/// The tower service of [`Hub::live`](crate::Hub::live). Cheap to clone.
+///
+/// The path of a request is its channel's name; mount it where you like:
+///
+/// ```
+/// use encke::{Action, Grant, Hub, Refusal};
+///
+/// let hub = Hub::default();
+/// let live = hub.live().authorize(|request, action, channels| async move {
+///     match action {
+///         Action::Listen => Ok(Grant::new()),
+///         _ if request.headers.contains_key("authorization") => Ok(Grant::new()),
+///         _ => Err(Refusal::channel(&channels[0])),
+///     }
+/// });
+/// let app = axum::Router::<()>::new().nest_service("/live", live);
+/// # let _ = app;
+/// ```
+///
+/// | request | what happens |
+/// |---|---|
+/// | `GET /live/news` with `Accept: text/event-stream` | Server-Sent Events |
+/// | `GET /live/news?callback=parent.cometMessage` | a Comet socket, for an iframe |
+/// | `GET /live/news?post=https://app.example` | a Comet socket for a page of another origin |
+/// | `GET /live/news` otherwise | NDJSON |
+/// | `GET /live?channel=a&channel=b` | several channels, at most 128, in envelopes |
+/// | `POST /live/news` | publishes the body |
+///
+/// Every session first says where it stands; `?since=` or `Last-Event-ID` continue from there,
+/// `?history=N` starts up to N publications back, `?envelope=1` wraps the data of one channel too.
+#[derive(Clone)]
+#[must_use]
+pub struct Live {
+    hub: Arc<Shared>,
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    authorize: Arc<Authorize>,
+    origins: Origins,
+    body_limit: usize,
+    prefix: Box<str>,
+}
+
+impl Live {
+    pub(crate) fn new(hub: Arc<Shared>) -> Self {
+        let settings = Settings {
+            authorize: Arc::new(|request, action, channels| {
+                Box::pin(std::future::ready(listen_only(request, action, channels)))
+            }),
+            origins: Origins::default(),
+            body_limit: 1 << 20,
+            prefix: "".into(),
+        };
+        Self {
+            hub,
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Decides who may do what, before anything else happens.
+    ///
+    /// Default: anyone listens, nobody publishes. The request has its headers, cookies and
+    /// extensions; a session on several channels is allowed as a whole or refused as a whole.
+    pub fn authorize<F, D>(mut self, decide: F) -> Self
+    where
+        F: Fn(Arc<Parts>, Action, Arc<[Channel]>) -> D + Send + Sync + 'static,
+        D: Future<Output = Result<Grant, Refusal>> + Send + 'static,
+    {
+        self.settings_mut().authorize =
+            Arc::new(move |request, action, channels| Box::pin(decide(request, action, channels)));
+        self
+    }
+
+    /// Lets pages of this origin listen, and publish where they are authorised to.
+    ///
+    /// Default: none but this server's own. Such a page reads the responses (CORS), may frame a
+    /// Comet socket and gets its messages with `?post=ORIGIN`; its requests carry
+    /// [`CrossOrigin`].
+    ///
+    /// # Errors
+    ///
+    /// Where `origin` is not a scheme, a host and perhaps a port.
+    pub fn allow_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
+        let origin = Origin::new(origin)?;
+        self.settings_mut().origins.add(origin);
+        Ok(self)
+    }
+
+    /// Most bytes that one POST may publish.
+    ///
+    /// Default: 1 MiB. Every POST may take this much memory while it arrives.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.settings_mut().body_limit = bytes;
+        self
+    }
+
+    /// The path before the channel's name, where the server leaves it in the request.
+    ///
+    /// Default: none, as axum's `nest_service` takes it off.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.settings_mut().prefix = prefix.trim_end_matches('/').into();
+        self
+    }
+
+    fn settings_mut(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.settings)
+    }
+
+    async fn respond<B>(self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data: Buf, Error: Into<BoxError>>,
+    {
+        let (request, body) = request.into_parts();
+        let sender = self.settings.origins.sender(&request);
+        if is_preflight(&request) {
+            return self.preflight(sender);
+        }
+        let mut response = match request.method {
+            Method::GET | Method::HEAD => self.listen(request, sender).await,
+            Method::POST => self.publish(request, sender, body).await,
+            _ => not_allowed(&request.method),
+        };
+        self.settings.origins.allow(sender, response.headers_mut());
+        response
+    }
+
+    async fn listen(&self, request: Parts, sender: Sender<'_>) -> Response<Body> {
+        let (channels, listen) = match self.parse_listen(&request) {
+            Ok(parsed) => parsed,
+            Err(invalid) => return refuse(&invalid),
+        };
+        match self
+            .decide(request, sender, Action::Listen, &channels)
+            .await
+        {
+            Ok(request) => listen::listen(&self.hub, &self.settings, &request, channels, listen),
+            Err(refusal) => refusal.into_response(),
+        }
+    }
+
+    fn parse_listen(&self, request: &Parts) -> Result<(Arc<[Channel]>, Listen), InvalidRequest> {
+        let channels = request::channels(request, &self.settings.prefix)?;
+        let listen = Listen::parse(request, &channels, &self.settings.origins)?;
+        Ok((channels, listen))
+    }
+
+    async fn publish<B>(&self, request: Parts, sender: Sender<'_>, body: B) -> Response<Body>
+    where
+        B: http_body::Body<Data: Buf, Error: Into<BoxError>>,
+    {
+        if sender == Sender::Foreign {
+            let detail = "pages of other origins may not publish here";
+            return problem(StatusCode::FORBIDDEN, detail);
+        }
+        let channels = match request::channels(&request, &self.settings.prefix) {
+            Ok(channels) => channels,
+            Err(invalid) => return refuse(&invalid),
+        };
+        let [channel] = &channels[..] else {
+            let detail = format!("{} channels: a POST publishes to one", channels.len());
+            return problem(StatusCode::BAD_REQUEST, detail);
+        };
+        match self
+            .decide(request, sender, Action::Publish, &channels)
+            .await
+        {
+            Ok(request) => {
+                let limit = self.settings.body_limit;
+                publish::publish(&self.hub, channel, &request.headers, body, limit).await
+            }
+            Err(refusal) => refusal.into_response(),
+        }
+    }
+
+    async fn decide(
+        &self,
+        mut request: Parts,
+        sender: Sender<'_>,
+        action: Action,
+        channels: &Arc<[Channel]>,
+    ) -> Result<Arc<Parts>, Refusal> {
+        if let Sender::Allowed(_) = sender {
+            request.extensions.insert(CrossOrigin::FOUND);
+        }
+        let request = Arc::new(request);
+        let Grant {} = (self.settings.authorize)(request.clone(), action, channels.clone()).await?;
+        Ok(request)
+    }
+
+    fn preflight(&self, sender: Sender<'_>) -> Response<Body> {
+        let mut response = match sender {
+            Sender::Allowed(_) | Sender::Own => Response::new(Body::empty()),
+            Sender::Unknown | Sender::Foreign => problem(
+                StatusCode::FORBIDDEN,
+                "pages of other origins may not listen or publish here",
+            ),
+        };
+        if response.status().is_success() {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            for (name, value) in [
+                (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+                (
+                    header::ACCESS_CONTROL_ALLOW_HEADERS,
+                    "authorization, content-type, last-event-id",
+                ),
+                (header::ACCESS_CONTROL_MAX_AGE, "600"),
+            ] {
+                response
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_static(value));
+            }
+        }
+        self.settings.origins.allow(sender, response.headers_mut());
+        response
+    }
+}
+
+fn is_preflight(request: &Parts) -> bool {
+    let headers = &request.headers;
+    request.method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn refuse(invalid: &InvalidRequest) -> Response<Body> {
+    let status = match invalid.is_forbidden() {
+        true => StatusCode::FORBIDDEN,
+        false => StatusCode::BAD_REQUEST,
+    };
+    problem(status, invalid)
+}
+
+fn not_allowed(method: &Method) -> Response<Body> {
+    let detail = format!("{method} is not one of GET, HEAD and POST");
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, detail);
+    let allow = HeaderValue::from_static("GET, HEAD, POST");
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
+}
+
+impl<B> Service<Request<B>> for Live
+where
+    B: http_body::Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = LiveFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> LiveFuture {
+        LiveFuture(Box::pin(self.clone().respond(request)))
+    }
+}
+
+/// The response of [`Live`], to come.
+pub struct LiveFuture(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
+
+impl Future for LiveFuture {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(Ok)
+    }
+}
+
+impl fmt::Debug for LiveFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveFuture").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("origins", &self.settings.origins)
+            .field("body_limit", &self.settings.body_limit)
+            .finish_non_exhaustive()
+    }
+}

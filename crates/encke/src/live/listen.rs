@@ -1,0 +1,89 @@
+//! GET: a session on channels, over the transport the client can speak.
+
+use super::{
+    Settings,
+    body::LiveBody,
+    request::{Listen, Wanted},
+    session::LiveSession,
+};
+use crate::{Body, CspNonce, SameOriginFrame, hub::Shared, live_headers::live_headers, problem};
+use encke_proto::{
+    Channel, Encoder, Transport,
+    comet::{Call, Nonce},
+};
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use std::sync::Arc;
+
+/// Opens the session that `listen` asks for; its cursors are placed before the response is sent.
+pub(super) fn listen(
+    hub: &Arc<Shared>,
+    settings: &Settings,
+    request: &Parts,
+    channels: Arc<[Channel]>,
+    listen: Listen,
+) -> Response<Body> {
+    if hub.is_closing() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub is shut down");
+    }
+    let Some((transport, mut response)) = begin(listen.wanted, settings, request) else {
+        return problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "no random bytes for a nonce",
+        );
+    };
+    if request.method == http::Method::HEAD {
+        return response;
+    }
+    let encoder = Encoder::new(transport, listen.envelope, channels);
+    let session = LiveSession::open(hub.clone(), encoder, &listen.starts);
+    *response.body_mut() = Body::new(LiveBody::new(session));
+    response
+}
+
+/// The transport and its response, without a body; `None` where there is no nonce to be had.
+fn begin(
+    wanted: Wanted,
+    settings: &Settings,
+    request: &Parts,
+) -> Option<(Transport, Response<Body>)> {
+    let (transport, content_type) = match wanted {
+        Wanted::Sse => (Transport::Sse, "text/event-stream; charset=utf-8"),
+        Wanted::Ndjson => (Transport::Ndjson, "application/x-ndjson"),
+        Wanted::CometCallback(callback) => {
+            return begin_comet(Call::new(callback), settings, request);
+        }
+        Wanted::CometPost(origin) => return begin_comet(Call::post(origin), settings, request),
+    };
+    Some((transport, respond(content_type)))
+}
+
+fn begin_comet(
+    call: Call,
+    settings: &Settings,
+    request: &Parts,
+) -> Option<(Transport, Response<Body>)> {
+    let nonce = request.extensions.get::<CspNonce>().cloned();
+    let nonce = nonce.or_else(CspNonce::fresh)?;
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors {}",
+        settings.origins.frame_ancestors()
+    );
+    let mut response = respond("text/html; charset=utf-8");
+    let policy = HeaderValue::try_from(policy).ok()?;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.extensions_mut().insert(SameOriginFrame);
+    Some((Transport::Comet(call.nonce(Nonce::from(nonce))), response))
+}
+
+fn respond(content_type: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = live_headers(Some(HeaderValue::from_static(content_type)));
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

@@ -1,0 +1,154 @@
+//! POST: the body is published, its position is the answer.
+
+use crate::{Body, BoxError, hub::Shared, problem};
+use bytes::{Buf, Bytes, BytesMut};
+use encke_proto::{Binding, Channel, Data, JsonText, ndjson, token_of};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many times the limit is read and thrown away, so that a client which sends all before it
+/// reads gets to the answer.
+const DISCARDED: usize = 16;
+
+/// Publishes the body to the channel.
+pub(super) async fn publish<B>(
+    hub: &Arc<Shared>,
+    channel: &Channel,
+    headers: &HeaderMap,
+    body: B,
+    limit: usize,
+) -> Response<Body>
+where
+    B: http_body::Body<Data: Buf, Error: Into<BoxError>>,
+{
+    let kind = match Kind::of(headers) {
+        Ok(kind) => kind,
+        Err(problem) => return *problem,
+    };
+    let body = match tokio::time::timeout(BODY_TIMEOUT, read(body, limit)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(ReadError::TooLarge)) => {
+            let detail = format!("the body exceeds the limit of {limit} bytes");
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, detail);
+        }
+        Ok(Err(ReadError::Broken(error))) => {
+            return problem(
+                StatusCode::BAD_REQUEST,
+                format!("the body ended early: {error}"),
+            );
+        }
+        Err(_) => {
+            return problem(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+            );
+        }
+    };
+    let data = match kind.data(body) {
+        Ok(data) => data,
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, detail),
+    };
+    if hub.is_closing() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub is shut down");
+    }
+    let position = hub.publish(channel, &data);
+    let token = token_of(Binding::of([channel]), position);
+    let mut answer = String::new();
+    ndjson::write_opened(
+        std::slice::from_ref(channel),
+        &[position],
+        &token,
+        &mut answer,
+    );
+    answer.push('\n');
+    let mut response = Response::new(Body::full(answer));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// How a body is to be taken.
+enum Kind {
+    TextOrBytes,
+    Json,
+    Bytes,
+}
+
+impl Kind {
+    fn of(headers: &HeaderMap) -> Result<Self, Box<Response<Body>>> {
+        let Some(content_type) = headers.get(header::CONTENT_TYPE) else {
+            return Ok(Self::TextOrBytes);
+        };
+        let content_type = String::from_utf8_lossy(content_type.as_bytes());
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        match essence.to_ascii_lowercase().as_str() {
+            // What curl says when it is told nothing.
+            "" | "application/x-www-form-urlencoded" | "text/plain" => Ok(Self::TextOrBytes),
+            "application/json" => Ok(Self::Json),
+            "application/octet-stream" => Ok(Self::Bytes),
+            _ => Err(Box::new(problem(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                format!(
+                    "content type {essence:?} is not one of text/plain, application/json and \
+                     application/octet-stream"
+                ),
+            ))),
+        }
+    }
+
+    fn data(self, body: Bytes) -> Result<Data, String> {
+        match self {
+            Self::TextOrBytes => Ok(Data::text_or_bytes(body)),
+            Self::Bytes => Ok(Data::Bytes(body)),
+            Self::Json => {
+                let text = str::from_utf8(&body)
+                    .map_err(|error| format!("the JSON is not UTF-8: {error}"))?;
+                let json = JsonText::parse(text).map_err(|error| error.to_string())?;
+                Ok(Data::Json(json))
+            }
+        }
+    }
+}
+
+enum ReadError {
+    TooLarge,
+    Broken(BoxError),
+}
+
+async fn read<B>(body: B, limit: usize) -> Result<Bytes, ReadError>
+where
+    B: http_body::Body<Data: Buf, Error: Into<BoxError>>,
+{
+    let mut body = pin!(body);
+    let mut bytes = BytesMut::new();
+    let mut received = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ReadError::Broken(error.into()))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        received += data.remaining();
+        if received > limit.saturating_mul(DISCARDED) {
+            break;
+        }
+        if received <= limit {
+            bytes.extend_from_slice(&read_all(data));
+        }
+    }
+    if received > limit {
+        return Err(ReadError::TooLarge);
+    }
+    Ok(bytes.freeze())
+}
+
+fn read_all(mut data: impl Buf) -> Bytes {
+    data.copy_to_bytes(data.remaining())
+}

@@ -1,0 +1,335 @@
+//! A channel's publications, in the order every subscriber sees.
+//!
+//! Invariant: what a cursor is given has the offset that follows it, or is a gap up to the one
+//! that does. No time is asked here: it is an argument.
+
+mod item;
+
+use crate::config::Retention;
+use encke_proto::{Epoch, Gap, Position, Read, Start};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+pub(crate) use item::{Item, Memory};
+
+/// An append-only log with two bounds: history, for newcomers, and the live window, for cursors
+/// that fall behind. An item leaves only when it is outside both.
+#[derive(Debug)]
+pub(crate) struct Log {
+    epoch: Epoch,
+    /// Offset of the newest publication there ever was.
+    head: u64,
+    /// What is kept: the offsets up to the head, without a hole.
+    items: VecDeque<Entry>,
+    /// Weight of all that was ever appended.
+    appended: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    item: Arc<Item>,
+    at: Instant,
+    /// Weight of all that was appended before this item.
+    before: u64,
+}
+
+/// What an item weighs in the live window beside its data, so that a flood of empty ones is
+/// bounded too.
+const ITEM_WEIGHT: u64 = 64;
+
+impl Log {
+    /// An empty log whose next publication follows `position`.
+    pub(crate) fn new(position: Position) -> Self {
+        Self {
+            epoch: position.epoch,
+            head: position.offset,
+            items: VecDeque::new(),
+            appended: 0,
+        }
+    }
+
+    /// The position of the newest publication.
+    pub(crate) fn head(&self) -> Position {
+        Position::new(self.epoch, self.head)
+    }
+
+    /// The offset of the oldest publication that can still be read, or of the next one.
+    fn first(&self) -> u64 {
+        self.head + 1 - self.items.len() as u64
+    }
+
+    /// Whether nothing is kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Appends a publication, whose position follows the head.
+    pub(crate) fn append(&mut self, item: Arc<Item>, retention: &Retention, now: Instant) {
+        let Position { epoch, offset } = item.publication().position;
+        debug_assert_eq!((self.epoch, self.head + 1), (epoch, offset));
+        self.head = offset;
+        let before = self.appended;
+        self.appended += ITEM_WEIGHT + item.publication().data.len() as u64;
+        self.items.push_back(Entry {
+            item,
+            at: now,
+            before,
+        });
+        self.expire(retention, now);
+    }
+
+    /// Where a new subscription starts.
+    pub(crate) fn place(&self, start: Start) -> Position {
+        match start {
+            Start::Head => self.head(),
+            Start::Recent(count) => {
+                let back = self.items.len().min(count) as u64;
+                Position::new(self.epoch, self.head - back)
+            }
+            Start::After(position) => position,
+        }
+    }
+
+    /// Gives what follows `cursor`, which is moved behind it; `None` at the head.
+    pub(crate) fn read(
+        &mut self,
+        cursor: &mut Position,
+        retention: &Retention,
+        now: Instant,
+    ) -> Option<Read<Arc<Item>>> {
+        self.expire(retention, now);
+        let first = self.first();
+        let before_first = Position::new(self.epoch, first - 1);
+        if cursor.epoch != self.epoch || cursor.offset > self.head {
+            *cursor = before_first;
+            return Some(Read::Gap(Gap {
+                from: None,
+                to: before_first,
+            }));
+        }
+        if cursor.offset == self.head {
+            return None;
+        }
+        let next = cursor.offset + 1;
+        if next < first {
+            *cursor = before_first;
+            return Some(Read::Gap(Gap {
+                from: Some(next),
+                to: before_first,
+            }));
+        }
+        cursor.offset = next;
+        let entry = &self.items[(next - first) as usize];
+        Some(Read::Publication(entry.item.clone()))
+    }
+
+    /// Drops what is outside both bounds.
+    pub(crate) fn expire(&mut self, retention: &Retention, now: Instant) {
+        while let Some(oldest) = self.items.front() {
+            if self.is_history(oldest, retention, now) || self.is_live(oldest, retention, now) {
+                break;
+            }
+            self.items.pop_front();
+        }
+    }
+
+    /// When the oldest item was appended, and whether live cursors may still need it.
+    pub(crate) fn oldest(&self, retention: &Retention, now: Instant) -> Option<(bool, Instant)> {
+        let oldest = self.items.front()?;
+        Some((self.is_live(oldest, retention, now), oldest.at))
+    }
+
+    /// Drops the oldest item before its time.
+    pub(crate) fn trim_oldest(&mut self) -> Option<Arc<Item>> {
+        self.items.pop_front().map(|entry| entry.item)
+    }
+
+    /// Both questions are asked of the oldest entry, which all the others are newer than.
+    fn is_history(&self, oldest: &Entry, retention: &Retention, now: Instant) -> bool {
+        self.items.len() <= retention.history_len
+            && now.saturating_duration_since(oldest.at) < retention.history_age
+    }
+
+    fn is_live(&self, oldest: &Entry, retention: &Retention, now: Instant) -> bool {
+        let newest = self.items.len() == 1;
+        let bytes = self.appended - oldest.before;
+        (newest || bytes <= retention.window_bytes as u64)
+            && now.saturating_duration_since(oldest.at) < retention.window_age
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HubConfig;
+    use encke_proto::{Data, Publication};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const EPOCH: Epoch = Epoch::new(9);
+
+    struct Fixture {
+        log: Log,
+        retention: Retention,
+        memory: Arc<Memory>,
+        now: Instant,
+    }
+
+    impl Fixture {
+        fn new(retention: Retention) -> Self {
+            Self {
+                log: Log::new(Position::new(EPOCH, 0)),
+                retention,
+                memory: Arc::default(),
+                now: Instant::now(),
+            }
+        }
+
+        fn with_defaults() -> Self {
+            Self::new(HubConfig::default().retention)
+        }
+
+        fn publish(&mut self, size: usize) {
+            let position = Position::new(EPOCH, self.log.head + 1);
+            let publication = Publication::new(position, Data::from("x".repeat(size)));
+            let item = Item::new(publication, &self.memory);
+            self.log.append(Arc::new(item), &self.retention, self.now);
+        }
+
+        fn read(&mut self, cursor: &mut Position) -> Option<Read<u64>> {
+            Some(match self.log.read(cursor, &self.retention, self.now)? {
+                Read::Publication(item) => Read::Publication(item.publication().position.offset),
+                Read::Gap(gap) => Read::Gap(gap),
+            })
+        }
+
+        fn read_all(&mut self, cursor: &mut Position) -> Vec<Read<u64>> {
+            std::iter::from_fn(|| self.read(cursor)).collect()
+        }
+    }
+
+    fn gap(from: impl Into<Option<u64>>, to: u64) -> Read<u64> {
+        Read::Gap(Gap {
+            from: from.into(),
+            to: Position::new(EPOCH, to),
+        })
+    }
+
+    fn publications(offsets: impl IntoIterator<Item = u64>) -> Vec<Read<u64>> {
+        offsets.into_iter().map(Read::Publication).collect()
+    }
+
+    #[test]
+    fn publish_60_expire_publish_60_recover_from_57() {
+        let mut log = Fixture::with_defaults();
+        (0..60).for_each(|_| log.publish(1));
+        log.now += Duration::from_secs(301);
+        (0..60).for_each(|_| log.publish(1));
+        let mut cursor = Position::new(EPOCH, 57);
+        let mut expected = vec![gap(58, 60)];
+        expected.extend(publications(61..=120));
+        assert_eq!(log.read_all(&mut cursor), expected);
+    }
+
+    #[test]
+    fn a_thousand_publishes_in_one_tick_give_no_gap_even_without_history() {
+        let retention = HubConfig::default().history(0, Duration::ZERO).retention;
+        let mut log = Fixture::new(retention);
+        let mut cursor = log.log.place(Start::Head);
+        (0..1000).for_each(|_| log.publish(128));
+        assert_eq!(log.read_all(&mut cursor), publications(1..=1000));
+    }
+
+    #[test]
+    fn the_newest_stays_for_the_window_however_large() {
+        let retention = HubConfig::default().history(0, Duration::ZERO).retention;
+        let mut log = Fixture::new(retention);
+        let mut cursor = log.log.place(Start::Head);
+        log.publish(3 << 20);
+        log.now += Duration::from_secs(9);
+        assert_eq!(log.read_all(&mut cursor.clone()), publications([1]));
+        log.now += Duration::from_secs(1);
+        assert_eq!(log.read_all(&mut cursor), [gap(1, 1)]);
+    }
+
+    #[test]
+    fn a_newcomer_may_recover_the_history_but_not_the_whole_window() {
+        let mut log = Fixture::with_defaults();
+        (0..150).for_each(|_| log.publish(1));
+        let mut recent = log.log.place(Start::Recent(2));
+        assert_eq!(log.read_all(&mut recent), publications([149, 150]));
+        let mut head = log.log.place(Start::Head);
+        assert_eq!(log.read_all(&mut head), []);
+    }
+
+    #[test]
+    fn other_epochs_and_future_offsets_begin_with_an_uncounted_gap() {
+        let mut log = Fixture::with_defaults();
+        let mut unknown = Position::UNKNOWN;
+        assert_eq!(log.read_all(&mut unknown), [gap(None, 0)]);
+        (0..3).for_each(|_| log.publish(1));
+        let mut expected = vec![gap(None, 0)];
+        expected.extend(publications(1..=3));
+        let mut future = Position::new(EPOCH, 4);
+        assert_eq!(log.read_all(&mut future), expected);
+        let mut other = Position::new(Epoch::new(8), 2);
+        assert_eq!(log.read_all(&mut other), expected);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Publish(usize),
+        Read(usize),
+        Wait(u64),
+        Trim,
+        Resubscribe,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..600_000_usize).prop_map(Step::Publish),
+            4 => (1..20_usize).prop_map(Step::Read),
+            1 => (0..400_u64).prop_map(Step::Wait),
+            1 => Just(Step::Trim),
+            1 => Just(Step::Resubscribe),
+        ]
+    }
+
+    proptest! {
+        /// The rule: every offset once and in order, or a gap that covers it.
+        #[test]
+        fn every_offset_once_and_in_order_or_a_gap(
+            history in 0..10_usize,
+            steps in prop::collection::vec(step(), 1..200),
+        ) {
+            let age = Duration::from_secs(300);
+            let mut log = Fixture::new(HubConfig::default().history(history, age).retention);
+            let mut cursor = log.log.head();
+            let mut seen = 0;
+            let check = |seen: &mut u64, read| {
+                match read {
+                    Read::Publication(offset) => assert_eq!(offset, *seen + 1),
+                    Read::Gap(gap) => assert_eq!(gap.from, Some(*seen + 1)),
+                }
+                *seen = match read { Read::Publication(offset) => offset, Read::Gap(gap) => gap.to.offset };
+            };
+            for step in steps {
+                match step {
+                    Step::Publish(size) => log.publish(size),
+                    Step::Wait(seconds) => log.now += Duration::from_secs(seconds),
+                    Step::Trim => drop(log.log.trim_oldest()),
+                    // The client comes back with the position it was told last.
+                    Step::Resubscribe => cursor = log.log.place(Start::After(Position::new(EPOCH, seen))),
+                    Step::Read(times) => for _ in 0..times {
+                        let Some(read) = log.read(&mut cursor) else { break };
+                        check(&mut seen, read);
+                    }
+                }
+                prop_assert!(log.log.items.len() <= 200);
+            }
+            for read in log.read_all(&mut cursor) {
+                check(&mut seen, read);
+            }
+            prop_assert_eq!(seen, log.log.head);
+        }
+    }
+}

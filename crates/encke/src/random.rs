@@ -1,0 +1,12 @@
+//! Numbers nobody can guess.
+
+/// A random number other than 0.
+///
+/// # Panics
+///
+/// Where the system has no randomness to give.
+pub(crate) fn number() -> u64 {
+    getrandom::u64()
+        .expect("the system gives random bytes")
+        .max(1)
+}
