@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use wire::{Client, GET, ask, serve};
+use wire::{Client, GET, ask, receive, serve};
 
 #[tokio::test]
 async fn every_item_is_one_chunk() {
@@ -37,12 +37,8 @@ async fn every_item_is_one_chunk() {
 #[tokio::test]
 async fn chunk_is_sent_when_its_item_is_there() {
     let (items, received) = mpsc::unbounded_channel();
-    let received = Arc::new(std::sync::Mutex::new(Some(received)));
-    let mut client = ask(GET, move || {
-        let received = received.lock().unwrap().take().unwrap();
-        Chunked::text(UnboundedReceiverStream::<String>::new(received))
-    })
-    .await;
+    let received = UnboundedReceiverStream::<String>::new(received);
+    let mut client = receive(Chunked::text(received)).await;
     for item in ["kiki", "foo", "bar"] {
         items.send(item.to_owned()).unwrap();
         client.until(&format!("{item}\r\n")).await;
@@ -213,13 +209,10 @@ async fn callback_of_a_response_without_a_body_never_runs() {
 #[tokio::test]
 async fn error_cuts_the_response_after_all_that_came_before() {
     let items: [Result<&str, BoxError>; 3] = [Ok("kiki"), Ok("foo"), Err("broken".into())];
-    let items = std::sync::Mutex::new(Some(items));
-    let items = Arc::new(items);
-    let client = ask(GET, move || {
-        Chunked::text(stream::iter(items.lock().unwrap().take().unwrap()))
-    })
-    .await;
-    let text = client.rest().await;
+    let text = receive(Chunked::text(stream::iter(items)))
+        .await
+        .rest()
+        .await;
     assert!(
         text.ends_with("\r\n\r\n4\r\nkiki\r\n3\r\nfoo\r\n"),
         "{text}"

@@ -3,7 +3,12 @@
 // Each test file uses its part.
 #![allow(dead_code, unreachable_pub)]
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use encke::Body;
 use http::{Request, Response};
@@ -38,13 +43,19 @@ where
     address
 }
 
-/// Answers with `respond` whatever is asked, and asks once.
+/// Asks a server once that answers whatever it is asked with `respond`.
 pub async fn ask<F, R>(request: &str, respond: F) -> Client
 where
     F: Fn() -> R + Clone + Send + 'static,
     R: Into<Response<Body>>,
 {
     Client::send(serve(move |_| respond().into()).await, request).await
+}
+
+/// Asks a server once that has only this response.
+pub async fn receive(response: impl Into<Response<Body>>) -> Client {
+    let response = Arc::new(Mutex::new(Some(response.into())));
+    ask(GET, move || response.lock().unwrap().take().unwrap()).await
 }
 
 /// The request of a client that has no wishes.
@@ -100,6 +111,7 @@ impl Client {
             .unwrap_or(0)
     }
 
+    /// What was received so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.received).into_owned()
     }
