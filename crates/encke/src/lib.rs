@@ -32,6 +32,9 @@ pub use encke_proto::comet::{InvalidOrigin, Origin};
 mod problem;
 pub use self::problem::problem;
 
+mod serve;
+pub use self::serve::{Serve, serve};
+
 mod chunked;
 pub use self::chunked::{Chunked, Out};
 
