@@ -17,7 +17,9 @@ pub fn problem(status: StatusCode, detail: impl fmt::Display) -> Response<Body> 
         "status": status.as_u16(),
         "detail": detail.to_string(),
     });
-    let mut response = Response::new(Body::full(body.to_string() + "\n"));
+    // A detail names what was sent; whoever takes the body for HTML finds no tag in it.
+    let body = body.to_string().replace('<', "\\u003c") + "\n";
+    let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let content_type = HeaderValue::from_static("application/problem+json");
