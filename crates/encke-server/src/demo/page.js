@@ -10,9 +10,9 @@ const counts = { received: 0, gaps: 0, connections: 0 };
 const points = [];
 
 const views = {
-  "demo/clock": item => { $("clock").textContent = item.data; },
+  "demo/clock": item => { $("clock").textContent = shown(item); },
   "demo/chat": showChat,
-  "demo/chart": item => { points.push(Number(item.data?.value)); drawChart(); },
+  "demo/chart": showPoint,
 };
 
 function count(name) {
@@ -27,11 +27,12 @@ function showItem(item, position) {
   } else if ("data" in item || "base64" in item) {
     count("received");
     views[item.channel]?.(item);
-    log(item, position, "publication", "data" in item ? text(item.data) : `base64 ${item.base64}`);
+    log(item, position, "publication", shown(item));
   }
 }
 
-function text(data) {
+function shown({ data, base64 }) {
+  if (base64 !== undefined) return `${base64} (base64)`;
   return typeof data === "string" ? data : JSON.stringify(data);
 }
 
@@ -40,12 +41,12 @@ function missing({ from, to }) {
   return from === to ? `gap: ${from} is missing` : `gap: ${from} to ${to} are missing`;
 }
 
-function log(item, position, kind, shown) {
+function log(item, position, kind, content) {
   const row = $("log").insertRow(0);
   row.className = kind;
   Object.assign(row.dataset, { kind, channel: item.channel, position });
   if (kind === "publication") Object.assign(row.dataset, { epoch: item.epoch, offset: item.offset });
-  for (const cell of [item.channel, item.offset ?? "–", shown, position]) {
+  for (const cell of [item.channel, item.offset ?? "–", content, position]) {
     row.insertCell().textContent = cell;
   }
   while ($("log").rows.length > LOG_ROWS) $("log").deleteRow(-1);
@@ -56,13 +57,16 @@ function showChat(item) {
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 8;
   const line = document.createElement("li");
   line.dataset.offset = item.offset;
-  line.textContent = "data" in item ? text(item.data) : `${item.base64} (base64)`;
+  line.textContent = shown(item);
   list.append(line);
   while (list.children.length > CHAT_LINES) list.firstChild.remove();
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
-function drawChart() {
+function showPoint(item) {
+  // Anyone may publish here, and anything.
+  if (!Number.isFinite(item.data?.value)) return;
+  points.push(item.data.value);
   while (points.length > CHART_POINTS) points.shift();
   const low = Math.min(...points);
   const span = Math.max(...points) - low || 1;
@@ -73,7 +77,7 @@ function drawChart() {
     .join(" ");
   $("chart-line").setAttribute("points", line);
   $("chart-area").setAttribute("points", `${start.toFixed(1)},100 ${line} 300,100`);
-  $("chart-value").textContent = points.at(-1);
+  $("chart-value").textContent = item.data.value.toFixed(1);
 }
 
 async function send(event) {

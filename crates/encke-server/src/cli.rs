@@ -1,0 +1,156 @@
+//! What the user types.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// encke pushes live events to browsers: one publish reaches every browser.
+///
+/// Without a command it serves: `encke --listen ADDR` is `encke serve --listen ADDR`.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Opts {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) serve: ServeOpts,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the server (the default command).
+    Serve(ServeOpts),
+    /// Publish to a channel, and print the position the publication got.
+    Pub(PubOpts),
+    /// Listen to a channel, and print each item as it comes.
+    Sub(SubOpts),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeOpts {
+    /// Where to listen; port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000", value_parser = listen_address)]
+    pub(crate) listen: SocketAddr,
+
+    /// What a publisher must send as `Authorization: Bearer TOKEN`.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "ENCKE_PUBLISH_TOKEN",
+        hide_env_values = true
+    )]
+    pub(crate) publish_token: Option<String>,
+
+    /// Listen beyond this machine although anyone may publish.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+
+    /// One more name under which browsers may reach the server; repeatable.
+    ///
+    /// Known without it: localhost, 127.0.0.1, [::1] and the address listened on; when that is
+    /// 0.0.0.0 or [::], any IP address.
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<String>,
+
+    /// An origin whose pages may listen, and publish with the token; repeatable.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub(crate) allowed_origins: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PubOpts {
+    /// The channel to publish to.
+    pub(crate) channel: String,
+
+    /// What to publish; `-` or nothing reads standard input to its end, every byte of it.
+    ///
+    /// UTF-8 is published as text, anything else as bytes.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) data: Option<String>,
+
+    /// The data is JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) server: ServerOpts,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SubOpts {
+    /// The channel to listen to.
+    pub(crate) channel: String,
+
+    /// Continue after this position: one that `pub` or `sub` printed, or EPOCH:OFFSET.
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) since: Option<String>,
+
+    /// How the server sends; ndjson prints one item a line, the others their raw bytes.
+    #[arg(long, value_enum, default_value_t = Transport::Ndjson)]
+    pub(crate) transport: Transport,
+
+    #[command(flatten)]
+    pub(crate) server: ServerOpts,
+}
+
+/// The server that `pub` and `sub` speak to.
+#[derive(Args, Debug)]
+pub(crate) struct ServerOpts {
+    /// Where the server is.
+    #[arg(long, default_value = "http://127.0.0.1:9000")]
+    pub(crate) url: String,
+
+    /// The token to send as `Authorization: Bearer TOKEN`.
+    #[arg(long, env = "ENCKE_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
+/// How bytes look on the connection of `sub`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// One JSON item a line.
+    Ndjson,
+    /// Server-Sent Events.
+    Sse,
+    /// Script elements, as a forever iframe reads them.
+    Comet,
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "expected an address and a port, such as 127.0.0.1:9000 or [::1]:9000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        use clap::CommandFactory;
+        Opts::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_command_with_its_flags() {
+        let opts = Opts::parse_from(["encke", "--listen", "127.0.0.1:0"]);
+        assert!(opts.command.is_none());
+        assert_eq!(opts.serve.listen.port(), 0);
+    }
+
+    #[test]
+    fn data_may_look_like_a_flag_or_be_a_dash() {
+        for data in ["-1", "-", "--"] {
+            let args = ["encke", "pub", "news", data];
+            let Ok(opts) = Opts::try_parse_from(args) else {
+                panic!("{data} was refused")
+            };
+            let Some(Command::Pub(opts)) = opts.command else {
+                panic!("{data} is no command")
+            };
+            // A lone `--` ends the flags, as everywhere.
+            assert_eq!(opts.data.as_deref(), (data != "--").then_some(data));
+        }
+    }
+}

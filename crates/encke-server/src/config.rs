@@ -1,0 +1,173 @@
+//! What the program needs: everything the user typed, checked once.
+
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::{
+    cli::{Command, Opts, PubOpts, ServeOpts, ServerOpts, SubOpts, Transport},
+    client::{InvalidUrl, Server},
+    hosts::{Hosts, InvalidHost},
+    token::{InvalidToken, Token},
+};
+
+/// One command, ready to run.
+#[derive(Debug)]
+pub(crate) enum Config {
+    Serve(ServeConfig),
+    Publish(PublishConfig),
+    Subscribe(SubscribeConfig),
+}
+
+#[derive(Debug)]
+pub(crate) struct ServeConfig {
+    pub(crate) listen: SocketAddr,
+    pub(crate) hosts: Hosts,
+    pub(crate) publish_token: Option<Token>,
+    pub(crate) allowed_origins: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct PublishConfig {
+    pub(crate) server: Server,
+    pub(crate) channel: String,
+    pub(crate) source: Source,
+    pub(crate) json: bool,
+}
+
+/// Where `pub` takes its data from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Argument(String),
+    StandardInput,
+}
+
+#[derive(Debug)]
+pub(crate) struct SubscribeConfig {
+    pub(crate) server: Server,
+    pub(crate) channel: String,
+    pub(crate) since: Option<String>,
+    pub(crate) transport: Transport,
+}
+
+/// What was typed makes no sense, or is not safe.
+#[derive(Debug, Error)]
+pub(crate) enum ConfigError {
+    #[error(
+        "refusing to listen on {0} without a publish token: give one with --publish-token or \
+         ENCKE_PUBLISH_TOKEN, or say --insecure to let everyone who reaches it publish"
+    )]
+    AnyoneMayPublish(SocketAddr),
+    #[error(transparent)]
+    Host(#[from] InvalidHost),
+    #[error(transparent)]
+    Token(#[from] InvalidToken),
+    #[error(transparent)]
+    Url(#[from] InvalidUrl),
+}
+
+impl TryFrom<Opts> for Config {
+    type Error = ConfigError;
+
+    fn try_from(opts: Opts) -> Result<Self, ConfigError> {
+        Ok(match opts.command {
+            None => Self::Serve(opts.serve.try_into()?),
+            Some(Command::Serve(opts)) => Self::Serve(opts.try_into()?),
+            Some(Command::Pub(opts)) => Self::Publish(opts.try_into()?),
+            Some(Command::Sub(opts)) => Self::Subscribe(opts.try_into()?),
+        })
+    }
+}
+
+impl TryFrom<ServeOpts> for ServeConfig {
+    type Error = ConfigError;
+
+    fn try_from(opts: ServeOpts) -> Result<Self, ConfigError> {
+        let publish_token = opts.publish_token.map(Token::new).transpose()?;
+        let local = opts.listen.ip().to_canonical().is_loopback();
+        if !local && publish_token.is_none() && !opts.insecure {
+            return Err(ConfigError::AnyoneMayPublish(opts.listen));
+        }
+        Ok(Self {
+            listen: opts.listen,
+            hosts: Hosts::new(opts.listen.ip(), &opts.hosts)?,
+            publish_token,
+            allowed_origins: opts.allowed_origins,
+        })
+    }
+}
+
+impl TryFrom<PubOpts> for PublishConfig {
+    type Error = ConfigError;
+
+    fn try_from(opts: PubOpts) -> Result<Self, ConfigError> {
+        Ok(Self {
+            server: opts.server.try_into()?,
+            channel: opts.channel,
+            source: match opts.data {
+                Some(data) if data != "-" => Source::Argument(data),
+                _ => Source::StandardInput,
+            },
+            json: opts.json,
+        })
+    }
+}
+
+impl TryFrom<SubOpts> for SubscribeConfig {
+    type Error = ConfigError;
+
+    fn try_from(opts: SubOpts) -> Result<Self, ConfigError> {
+        Ok(Self {
+            server: opts.server.try_into()?,
+            channel: opts.channel,
+            since: opts.since,
+            transport: opts.transport,
+        })
+    }
+}
+
+impl TryFrom<ServerOpts> for Server {
+    type Error = ConfigError;
+
+    fn try_from(opts: ServerOpts) -> Result<Self, ConfigError> {
+        let token = opts.token.map(Token::new).transpose()?;
+        Ok(Self::new(&opts.url, token)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn serve(args: &str) -> Result<Config, ConfigError> {
+        Opts::parse_from(["encke", "serve"].into_iter().chain(args.split(' '))).try_into()
+    }
+
+    #[test]
+    fn other_machines_are_let_in_only_with_a_token_or_aloud() {
+        for address in [
+            "0.0.0.0:9000",
+            "[::]:9000",
+            "192.0.2.1:9000",
+            "[::ffff:192.0.2.1]:9000",
+        ] {
+            assert!(matches!(
+                serve(&format!("--listen {address}")),
+                Err(ConfigError::AnyoneMayPublish(_))
+            ));
+            assert!(serve(&format!("--listen {address} --publish-token t")).is_ok());
+            assert!(serve(&format!("--listen {address} --insecure")).is_ok());
+        }
+        for address in ["127.0.0.1:9000", "127.3.2.1:9000", "[::1]:9000"] {
+            assert!(serve(&format!("--listen {address}")).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_empty_token_is_no_token() {
+        let error = serve("--listen 0.0.0.0:9000 --publish-token=").map(|_| ());
+        assert!(matches!(error, Err(ConfigError::Token(_))));
+    }
+}

@@ -1,0 +1,145 @@
+//! `encke serve`: the hub, the site in front of it, and the end of both.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    process,
+    sync::Arc,
+    time::Duration,
+};
+
+use encke::{Action, Grant, Hub, HubConfig, Live, Refusal};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{
+    BoxError,
+    banner::Banner,
+    config::ServeConfig,
+    demo,
+    publishers::Publishers,
+    site::{LIVE, Site},
+    stop::StopRequests,
+};
+
+/// The largest publication taken.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// How long open responses may take to end; whoever stops a service waits a little longer.
+const DRAIN: Duration = Duration::from_secs(4);
+
+/// The exit code of a program ended by a second Ctrl-C, as shells count it.
+const INTERRUPTED: i32 = 130;
+
+#[derive(Debug, Error)]
+enum ListenError {
+    #[error(
+        "cannot listen on {0}: the port is in use, choose another with --listen {ip}:PORT \
+         (port 0 takes any free one)",
+        ip = in_url(.0.ip())
+    )]
+    InUse(SocketAddr),
+    #[error("cannot listen on {address}")]
+    Other {
+        address: SocketAddr,
+        source: io::Error,
+    },
+}
+
+pub(crate) fn run(config: ServeConfig) -> Result<(), BoxError> {
+    log_to_standard_error();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(config))
+}
+
+async fn serve(config: ServeConfig) -> Result<(), BoxError> {
+    let mut stop = StopRequests::new()?;
+    let listener = listen(config.listen).await?;
+    let banner = Banner {
+        address: listener.local_addr()?,
+        needs_token: config.publish_token.is_some(),
+    };
+
+    let hub = Hub::new(HubConfig::default());
+    let live = live(
+        &hub,
+        Publishers::new(config.publish_token),
+        &config.allowed_origins,
+    )?;
+    let feeders = tokio::spawn(demo::feed(hub.clone()));
+    let site = Site::new(config.hosts, live);
+    banner.print()?;
+
+    let stopped = async move {
+        stop.next().await;
+        tokio::spawn(async move {
+            stop.next().await;
+            process::exit(INTERRUPTED);
+        });
+        feeders.abort();
+        hub.shutdown();
+    };
+    encke::serve(listener, site)
+        .with_graceful_shutdown(stopped)
+        .drain_limit(DRAIN)
+        .await?;
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => ListenError::InUse(address),
+            _ => ListenError::Other { address, source },
+        })
+}
+
+/// Anyone listens; whom the publishers let in speaks.
+fn live(hub: &Hub, publishers: Publishers, allowed_origins: &[String]) -> Result<Live, BoxError> {
+    let publishers = Arc::new(publishers);
+    let mut live =
+        hub.live()
+            .prefix(LIVE)
+            .body_limit(BODY_LIMIT)
+            .authorize(move |request, action, _| {
+                let publishers = publishers.clone();
+                async move {
+                    if action == Action::Publish {
+                        publishers
+                            .check(&request)
+                            .map_err(|error| Refusal::new(error.into_response()))?;
+                    }
+                    Ok(Grant::new())
+                }
+            });
+    for origin in allowed_origins {
+        live = live.allow_origin(origin)?;
+    }
+    Ok(live)
+}
+
+/// Warnings, or what `RUST_LOG` asks for.
+fn log_to_standard_error() {
+    let asked = std::env::var("RUST_LOG")
+        .ok()
+        .and_then(|asked| asked.parse::<Targets>().ok());
+    let filter = asked.unwrap_or_else(|| {
+        Targets::new().with_default(tracing_subscriber::filter::LevelFilter::WARN)
+    });
+    let output = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    tracing_subscriber::registry()
+        .with(output)
+        .with(filter)
+        .init();
+}
+
+fn in_url(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}

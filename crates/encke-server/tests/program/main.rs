@@ -1,0 +1,8 @@
+//! The program as its users meet it: started, asked over a socket, and stopped.
+
+mod support;
+
+mod commands;
+mod demo;
+mod lifecycle;
+mod refusals;
