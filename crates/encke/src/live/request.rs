@@ -40,8 +40,8 @@ pub(super) enum InvalidRequest {
     Channel(#[from] InvalidChannel),
     #[error("no channel: name one in the path or with ?channel=")]
     NoChannel,
-    #[error("{0} channels exceed the limit of {MAX_CHANNELS} for one session")]
-    TooManyChannels(usize),
+    #[error("more than {MAX_CHANNELS} channels, the limit for one session")]
+    TooManyChannels,
     #[error("parameter {0}: not UTF-8 once percent-decoded")]
     NotUtf8(&'static str),
     #[error("parameter transport: {0:?} is not one of sse, comet and ndjson")]
@@ -77,18 +77,16 @@ pub(super) fn channels(request: &Parts, prefix: &str) -> Result<Arc<[Channel]>, 
     let path = request.uri.path();
     let path = path.strip_prefix(prefix).unwrap_or(path);
     let name = path.strip_prefix('/').unwrap_or(path);
+    let in_path = (!name.is_empty()).then(|| Cow::from(percent_decode_str(name)));
+    let in_query = query::values(query, "channel");
     let mut channels = Vec::new();
-    if !name.is_empty() {
-        channels.push(Channel::from_utf8(&Cow::from(percent_decode_str(name)))?);
-    }
-    for name in query::values(query, "channel") {
+    for name in in_path.into_iter().chain(in_query) {
         let channel = Channel::from_utf8(&name)?;
         if !channels.contains(&channel) {
             channels.push(channel);
         }
         if channels.len() > MAX_CHANNELS {
-            let named = query::values(query, "channel").count() + usize::from(!name.is_empty());
-            return Err(InvalidRequest::TooManyChannels(named));
+            return Err(InvalidRequest::TooManyChannels);
         }
     }
     if channels.is_empty() {

@@ -1,0 +1,250 @@
+//! Channels from the application's side: the rule, and what a hub keeps.
+
+use encke::{ChannelHandle, Delivery, Hub, HubConfig, Position, Subscription};
+use futures_util::{FutureExt, StreamExt};
+use proptest::prelude::*;
+use std::time::Duration;
+use tokio::time::advance;
+
+async fn publish(channel: &ChannelHandle, count: usize) -> u64 {
+    let mut offset = 0;
+    for _ in 0..count {
+        offset = channel.publish("x").await.unwrap().offset;
+    }
+    offset
+}
+
+/// What the subscription gives without waiting.
+fn ready(subscription: &mut Subscription) -> Option<Delivery> {
+    tokio::task::coop::unconstrained(subscription.next())
+        .now_or_never()
+        .flatten()
+}
+
+#[tokio::test(start_paused = true)]
+async fn publish_60_expire_publish_60_recover_from_57() {
+    let hub = Hub::default();
+    let news = hub.channel("news").unwrap();
+    publish(&news, 57).await;
+    let seen = news.subscribe().position();
+    publish(&news, 3).await;
+    // The log expires, is dropped, and is made again.
+    tokio::time::sleep(Duration::from_secs(310)).await;
+    assert_eq!(hub.stats().channels, 0);
+    publish(&news, 60).await;
+    let mut late = news.subscribe_since(seen);
+    let Some(Delivery::Gap(gap)) = ready(&mut late) else {
+        panic!("silence about the three that were lost");
+    };
+    assert_eq!((gap.from, gap.to.offset), (Some(58), 60));
+    for offset in 61..=120 {
+        let Some(Delivery::Publication(publication)) = ready(&mut late) else {
+            panic!("no {offset}");
+        };
+        assert_eq!(publication.position.offset, offset);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_nobody_uses_costs_nothing_once_it_expired() {
+    let hub = Hub::default();
+    for name in 0..100 {
+        let channel = hub.channel(name.to_string()).unwrap();
+        publish(&channel, 3).await;
+        drop(channel.subscribe());
+    }
+    let kept = hub.channel("kept").unwrap().subscribe();
+    assert_eq!(hub.stats().channels, 101);
+    tokio::time::sleep(Duration::from_secs(302)).await;
+    assert_eq!((hub.stats().channels, hub.stats().memory), (1, 0));
+    drop(kept);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(hub.stats().channels, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_position_is_used_twice() {
+    let hub = Hub::default();
+    let (busy, quiet) = (hub.channel("busy").unwrap(), hub.channel("quiet").unwrap());
+    let first = quiet.publish("x").await.unwrap();
+    publish(&busy, 50).await;
+    tokio::time::sleep(Duration::from_secs(310)).await;
+    let second = quiet.publish("x").await.unwrap();
+    assert!(
+        second.epoch != first.epoch || second.offset > 50,
+        "{second}"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_subscriber_holds_nobody_up_and_is_told_what_it_lost() {
+    let hub = Hub::new(HubConfig::default().history(10, Duration::from_secs(60)));
+    let news = hub.channel("news").unwrap();
+    let mut slow = news.subscribe();
+    let large = "x".repeat(100_000);
+    for _ in 0..100 {
+        news.publish(large.as_str()).await.unwrap();
+    }
+    let Some(Delivery::Gap(gap)) = slow.next().await else {
+        panic!("no gap");
+    };
+    assert_eq!((gap.from, gap.to.offset), (Some(1), 90));
+    assert_eq!(slow.position(), gap.to);
+    assert_eq!(slow.count_ready(), 10);
+    assert_eq!(hub.stats().gaps, 1);
+}
+
+trait CountReady {
+    fn count_ready(&mut self) -> usize;
+}
+
+impl CountReady for Subscription {
+    fn count_ready(&mut self) -> usize {
+        std::iter::from_fn(|| ready(self)).count()
+    }
+}
+
+#[tokio::test]
+async fn the_memory_limit_holds_for_all_channels_together_oldest_first() {
+    let limit = 1 << 20;
+    let hub = Hub::new(HubConfig::default().memory_limit(limit));
+    let old = hub.channel("old").unwrap();
+    publish(&old, 50).await;
+    for name in 0..50 {
+        let channel = hub.channel(name.to_string()).unwrap();
+        for _ in 0..10 {
+            channel.publish("x".repeat(10_000)).await.unwrap();
+            assert!(hub.stats().memory <= limit, "{:?}", hub.stats());
+        }
+    }
+    assert!(hub.stats().trimmed > 400, "{:?}", hub.stats());
+    assert_eq!(old.subscribe_recent(100).count_ready(), 0);
+    let newest = hub.channel("49").unwrap();
+    assert_eq!(newest.subscribe_recent(100).count_ready(), 10);
+}
+
+#[tokio::test]
+async fn a_subscription_ends_with_the_hub_after_what_was_published() {
+    let hub = Hub::default();
+    let news = hub.channel("news").unwrap();
+    let subscription = news.subscribe();
+    publish(&news, 2).await;
+    hub.shutdown();
+    assert_eq!(subscription.count().await, 2);
+}
+
+#[tokio::test]
+async fn a_waiting_subscriber_is_woken() {
+    let hub = Hub::default();
+    let news = hub.channel("news").unwrap();
+    let mut subscription = news.subscribe();
+    let waiting = tokio::spawn(async move { subscription.next().await });
+    tokio::task::yield_now().await;
+    let position = news.publish("kiki").await.unwrap();
+    let Some(Delivery::Publication(publication)) = waiting.await.unwrap() else {
+        panic!("no publication");
+    };
+    assert_eq!(publication.position, position);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish(usize),
+    PublishLarge,
+    Read(usize),
+    Wait(u64),
+    /// Another channel takes the memory.
+    Crowd,
+    Drop,
+    Recover,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1..40_usize).prop_map(Step::Publish),
+        2 => Just(Step::PublishLarge),
+        6 => (1..60_usize).prop_map(Step::Read),
+        3 => (1..400_u64).prop_map(Step::Wait),
+        1 => Just(Step::Crowd),
+        1 => Just(Step::Drop),
+        2 => Just(Step::Recover),
+    ]
+}
+
+/// A client: what it saw last, and its subscription while it is connected.
+struct Client {
+    seen: Position,
+    subscription: Option<Subscription>,
+}
+
+impl Client {
+    /// Reads one delivery and holds it against the rule.
+    fn read(&mut self) -> bool {
+        let Some(delivery) = self.subscription.as_mut().and_then(ready) else {
+            return false;
+        };
+        match delivery {
+            Delivery::Publication(publication) => {
+                assert_eq!(publication.position.offset, self.seen.offset + 1);
+                self.seen = publication.position;
+            }
+            Delivery::Gap(gap) => {
+                assert_eq!(gap.from, Some(self.seen.offset + 1));
+                assert!(gap.to.offset > self.seen.offset);
+                self.seen = gap.to;
+            }
+        }
+        true
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// The rule: every offset once and in order, or a gap that covers it.
+    #[test]
+    fn every_offset_once_and_in_order_or_a_gap(
+        history in 0..20_usize,
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let config = HubConfig::default()
+                .history(history, Duration::from_secs(300))
+                .memory_limit(4 << 20);
+            let hub = Hub::new(config);
+            let news = hub.channel("news").unwrap();
+            let crowd = hub.channel("crowd").unwrap();
+            let subscription = news.subscribe();
+            let mut client = Client { seen: subscription.position(), subscription: Some(subscription) };
+            let mut newest = client.seen.offset;
+            for step in steps {
+                match step {
+                    Step::Publish(count) => newest = publish(&news, count).await,
+                    Step::PublishLarge => {
+                        newest = news.publish("x".repeat(700_000)).await.unwrap().offset;
+                    }
+                    Step::Crowd => for _ in 0..5 {
+                        crowd.publish("x".repeat(900_000)).await.unwrap();
+                    }
+                    Step::Wait(seconds) => {
+                        advance(Duration::from_secs(seconds)).await;
+                        tokio::task::yield_now().await;
+                    }
+                    Step::Drop => client.subscription = None,
+                    Step::Recover => client.subscription = Some(news.subscribe_since(client.seen)),
+                    Step::Read(count) => for _ in 0..count {
+                        if !client.read() { break }
+                    }
+                }
+            }
+            client.subscription = Some(news.subscribe_since(client.seen));
+            while client.read() {}
+            assert!(client.seen.offset >= newest, "silence about {} to {newest}", client.seen.offset + 1);
+        });
+    }
+}
