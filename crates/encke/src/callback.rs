@@ -134,3 +134,58 @@ impl<F: FnOnce(Outlet) -> Task> Stream for Written<F> {
         Poll::Ready(result.err().map(Err))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn writer_is_one_item_ahead_of_the_connection() {
+        let written = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&written);
+        let mut items = stream(|outlet| async move {
+            loop {
+                outlet.send("kiki".into()).await?;
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            #[allow(unreachable_code)]
+            outlet.close()
+        });
+        for taken in 1..4 {
+            assert_eq!(items.next().await.unwrap().unwrap(), "kiki");
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(written.load(Ordering::SeqCst), taken + 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn callback_starts_when_the_body_is_read() {
+        let started = Arc::new(AtomicBool::new(false));
+        let start = Arc::clone(&started);
+        let mut items = stream(|outlet| async move {
+            start.store(true, Ordering::SeqCst);
+            outlet.close()
+        });
+        tokio::task::yield_now().await;
+        assert!(!started.load(Ordering::SeqCst));
+        assert!(items.next().await.is_none());
+        assert!(started.load(Ordering::SeqCst));
+    }
+
+    #[tokio::test]
+    async fn item_written_before_the_end_is_delivered() {
+        let mut items = stream(|outlet| async move {
+            outlet.send("kiki".into()).await?;
+            outlet.close()
+        });
+        assert_eq!(items.next().await.unwrap().unwrap(), "kiki");
+        assert!(items.next().await.is_none());
+        assert!(items.next().await.is_none());
+    }
+}

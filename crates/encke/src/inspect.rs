@@ -119,3 +119,95 @@ impl<S: Stream> fmt::Debug for Inspected<S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use futures_util::{StreamExt, stream};
+    use tracing::{Event, Metadata, Subscriber, field, span};
+
+    use super::*;
+
+    /// Writes each event as its level and its fields.
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<Vec<String>>>);
+
+    struct Fields(String);
+
+    impl field::Visit for Fields {
+        fn record_debug(&mut self, field: &field::Field, value: &dyn fmt::Debug) {
+            self.0 += &format!(" {field}={value:?}");
+        }
+    }
+
+    impl Subscriber for Told {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == TARGET
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut fields = Fields(event.metadata().level().to_string());
+            event.record(&mut fields);
+            self.0.lock().unwrap().push(fields.0);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    async fn told<S: Stream>(items: usize, inspected: impl FnOnce() -> S) -> Vec<String> {
+        let told = Told::default();
+        let _guard = tracing::subscriber::set_default(told.clone());
+        let stream = inspected();
+        stream
+            .take(items)
+            .for_each(|_| std::future::ready(()))
+            .await;
+        told.0.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn items_and_the_end_are_told() {
+        let kiki_foo = || stream::iter(["kiki", "foo"]).inspected("names");
+        assert_eq!(
+            told(9, kiki_foo).await,
+            [
+                r#"DEBUG message=item stream="names" count=1 item="kiki""#,
+                r#"DEBUG message=item stream="names" count=2 item="foo""#,
+                r#"DEBUG message=end stream="names" count=2"#,
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn stream_dropped_before_its_end_is_told() {
+        let kiki_foo = || stream::iter(["kiki", "foo"]).inspected("names");
+        let last = told(1, kiki_foo).await.pop();
+        let dropped = r#"DEBUG message=dropped before its end stream="names" count=1"#;
+        assert_eq!(last.as_deref(), Some(dropped));
+    }
+
+    #[tokio::test]
+    async fn errors_are_warnings() {
+        let broken = || stream::iter([Ok("kiki"), Err("broken")]).try_inspected("names");
+        let told = told(2, broken).await;
+        assert_eq!(
+            told[0],
+            r#"DEBUG message=item stream="names" count=1 item="kiki""#
+        );
+        assert_eq!(
+            told[1],
+            r#"WARN message=error stream="names" count=2 error=broken"#
+        );
+    }
+}

@@ -54,3 +54,28 @@ impl From<LastEventId> for String {
         id.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn of(value: &'static [u8]) -> Option<String> {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        LastEventId::of(&HeaderMap::from_iter([(LAST_EVENT_ID.clone(), value)])).map(String::from)
+    }
+
+    #[test]
+    fn id_is_read_as_the_browser_sent_it() {
+        assert_eq!(of(b"7").as_deref(), Some("7"));
+        assert_eq!(of("é".as_bytes()).as_deref(), Some("é"));
+        assert_eq!(of(b"a\xff").as_deref(), Some("a\u{fffd}"));
+    }
+
+    #[test]
+    fn first_connection_has_none() {
+        assert_eq!(LastEventId::of(&HeaderMap::new()), None);
+        assert_eq!(of(b""), None);
+    }
+}
