@@ -87,7 +87,7 @@ impl ChannelLog {
             log: self.clone(),
             key,
         };
-        Ok((attachment, state.log.place(start)))
+        Ok((attachment, state.log.place(start, &self.retention)))
     }
 
     /// Drops what has expired.

@@ -77,13 +77,13 @@ impl Log {
         self.expire(retention, now);
     }
 
-    /// Where a new subscription starts.
-    pub(crate) fn place(&self, start: Start) -> Position {
+    /// Where a new subscription starts; a newcomer not further back than the history goes.
+    pub(crate) fn place(&self, start: Start, retention: &Retention) -> Position {
         match start {
             Start::Head => self.head(),
             Start::Recent(count) => {
-                let back = self.items.len().min(count) as u64;
-                Position::new(self.epoch, self.head - back)
+                let back = count.min(retention.history_len).min(self.items.len());
+                Position::new(self.epoch, self.head - back as u64)
             }
             Start::After(position) => position,
         }
@@ -195,6 +195,10 @@ mod tests {
             self.log.append(Arc::new(item), &self.retention, self.now);
         }
 
+        fn place(&self, start: Start) -> Position {
+            self.log.place(start, &self.retention)
+        }
+
         fn read(&mut self, cursor: &mut Position) -> Option<Read<u64>> {
             Some(match self.log.read(cursor, &self.retention, self.now)? {
                 Read::Publication(item) => Read::Publication(item.publication().position.offset),
@@ -234,7 +238,7 @@ mod tests {
     fn a_thousand_publishes_in_one_tick_give_no_gap_even_without_history() {
         let retention = HubConfig::default().history(0, Duration::ZERO).retention;
         let mut log = Fixture::new(retention);
-        let mut cursor = log.log.place(Start::Head);
+        let mut cursor = log.place(Start::Head);
         (0..1000).for_each(|_| log.publish(128));
         assert_eq!(log.read_all(&mut cursor), publications(1..=1000));
     }
@@ -243,7 +247,7 @@ mod tests {
     fn the_newest_stays_for_the_window_however_large() {
         let retention = HubConfig::default().history(0, Duration::ZERO).retention;
         let mut log = Fixture::new(retention);
-        let mut cursor = log.log.place(Start::Head);
+        let mut cursor = log.place(Start::Head);
         log.publish(3 << 20);
         log.now += Duration::from_secs(9);
         assert_eq!(log.read_all(&mut cursor.clone()), publications([1]));
@@ -255,9 +259,11 @@ mod tests {
     fn a_newcomer_may_recover_the_history_but_not_the_whole_window() {
         let mut log = Fixture::with_defaults();
         (0..150).for_each(|_| log.publish(1));
-        let mut recent = log.log.place(Start::Recent(2));
+        let mut recent = log.place(Start::Recent(2));
         assert_eq!(log.read_all(&mut recent), publications([149, 150]));
-        let mut head = log.log.place(Start::Head);
+        let mut all = log.place(Start::Recent(1_000));
+        assert_eq!(log.read_all(&mut all), publications(51..=150));
+        let mut head = log.place(Start::Head);
         assert_eq!(log.read_all(&mut head), []);
     }
 
@@ -318,7 +324,7 @@ mod tests {
                     Step::Wait(seconds) => log.now += Duration::from_secs(seconds),
                     Step::Trim => drop(log.log.trim_oldest()),
                     // The client comes back with the position it was told last.
-                    Step::Resubscribe => cursor = log.log.place(Start::After(Position::new(EPOCH, seen))),
+                    Step::Resubscribe => cursor = log.place(Start::After(Position::new(EPOCH, seen))),
                     Step::Read(times) => for _ in 0..times {
                         let Some(read) = log.read(&mut cursor) else { break };
                         check(&mut seen, read);

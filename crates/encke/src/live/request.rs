@@ -74,9 +74,7 @@ impl InvalidRequest {
 /// The channels that a request names: the one of its path, then those of its query.
 pub(super) fn channels(request: &Parts, prefix: &str) -> Result<Arc<[Channel]>, InvalidRequest> {
     let query = request.uri.query().unwrap_or_default();
-    let path = request.uri.path();
-    let path = path.strip_prefix(prefix).unwrap_or(path);
-    let name = path.strip_prefix('/').unwrap_or(path);
+    let name = name_in(request.uri.path(), prefix);
     let in_path = (!name.is_empty()).then(|| Cow::from(percent_decode_str(name)));
     let in_query = query::values(query, "channel");
     let mut channels = Vec::new();
@@ -93,6 +91,13 @@ pub(super) fn channels(request: &Parts, prefix: &str) -> Result<Arc<[Channel]>, 
         return Err(InvalidRequest::NoChannel);
     }
     Ok(channels.into())
+}
+
+fn name_in<'a>(path: &'a str, prefix: &str) -> &'a str {
+    let below = path.strip_prefix(prefix);
+    let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let path = below.unwrap_or(path);
+    path.strip_prefix('/').unwrap_or(path)
 }
 
 impl Listen {
@@ -215,4 +220,22 @@ fn starts(
         ),
     };
     Ok(vec![start; channels.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_what_follows_the_prefix() {
+        for (path, prefix, name) in [
+            ("/live/news/a", "/live", "news/a"),
+            ("/live", "/live", ""),
+            ("/livenews", "/live", "livenews"),
+            ("/news", "", "news"),
+            ("/", "", ""),
+        ] {
+            assert_eq!(name_in(path, prefix), name, "{path}");
+        }
+    }
 }
