@@ -3,6 +3,7 @@
 //! Between them is one item: a writer waits until the connection took the one before.
 
 use std::{
+    error::Error,
     pin::Pin,
     sync::{
         Arc,
@@ -74,13 +75,19 @@ where
 /// An error would be lost with the body of a client that has left.
 fn report(result: Result<(), BoxError>) -> Result<(), BoxError> {
     match result {
-        Err(error) if matches!(error.downcast_ref(), Some(SendError::Closed)) => Ok(()),
+        Err(error) if is_closed(error.as_ref()) => Ok(()),
         Err(error) => {
             tracing::warn!(error = %error, "response cut short by its callback");
             Err(error)
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// Whether the client's leaving is at the bottom of an error: no failure of the application.
+fn is_closed(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(|error| matches!(error.downcast_ref(), Some(SendError::Closed)))
 }
 
 enum Written<F> {
@@ -162,6 +169,18 @@ mod tests {
             }
             assert_eq!(written.load(Ordering::SeqCst), taken + 1);
         }
+    }
+
+    #[test]
+    fn only_the_clients_leaving_is_no_failure() {
+        #[derive(Debug, Error)]
+        #[error("clock stopped")]
+        struct Stopped(#[source] SendError);
+
+        assert!(is_closed(&SendError::Closed));
+        assert!(is_closed(&Stopped(SendError::Closed)));
+        assert!(!is_closed(&SendError::Encode("kiki".into())));
+        assert!(!is_closed(&std::fmt::Error));
     }
 
     #[tokio::test]
