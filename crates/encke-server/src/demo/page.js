@@ -37,7 +37,7 @@ function shown({ data, base64 }) {
 }
 
 function missing({ from, to }) {
-  if (from === null) return `gap: an unknown number of messages up to ${to} is missing`;
+  if (from === null) return `gap: an unknown number is missing${to ? `, up to ${to}` : ""}`;
   return from === to ? `gap: ${from} is missing` : `gap: ${from} to ${to} are missing`;
 }
 

@@ -1,8 +1,10 @@
 // One connection for all channels of the page, over a Comet iframe or SSE;
 // whenever it is opened again it continues from the position it has.
 
-// Three missed ticks of the clock: longer than any hiccup, shorter than a visitor's patience.
-const SILENCE_MS = 15_000;
+// The clock ticks each second. A connection that says nothing for so long is dead, whether the
+// browser knows or not; an iframe whose server is gone tells nobody in Firefox.
+const FIRST_ITEM_MS = 5_000;
+const NEXT_ITEM_MS = 15_000;
 
 const TRANSPORTS = { sse: openSse, comet: openComet };
 
@@ -12,15 +14,13 @@ export class Stream {
   #transport;
   #position;
   #close = () => {};
-  #retry;
+  #timer;
   #failures = 0;
-  #heard = 0;
 
   // handlers: opened(), item(item, position), state("connecting" | "live" | "reconnecting")
   constructor(channels, handlers) {
     this.#channels = channels;
     this.#handlers = handlers;
-    setInterval(() => this.#watch(), 5_000);
   }
 
   open(transport) {
@@ -31,8 +31,7 @@ export class Stream {
 
   #connect() {
     this.#close();
-    clearTimeout(this.#retry);
-    this.#heard = performance.now();
+    this.#expectWithin(FIRST_ITEM_MS);
     this.#handlers.state(this.#failures ? "reconnecting" : "connecting");
 
     let current = true;
@@ -58,7 +57,7 @@ export class Stream {
   #item(item, position) {
     this.#position = position;
     this.#failures = 0;
-    this.#heard = performance.now();
+    this.#expectWithin(NEXT_ITEM_MS);
     this.#handlers.state("live");
     this.#handlers.item(item, position);
   }
@@ -68,15 +67,17 @@ export class Stream {
     this.#position = position ?? this.#position;
     this.#failures += 1;
     this.#handlers.state("reconnecting");
-    this.#retry = setTimeout(() => this.#connect(), Math.min(this.#failures, 10) * 1_000);
+    this.#after(Math.min(this.#failures, 10) * 1_000, () => this.#connect());
   }
 
-  // A connection that died without a word: the clock ticks, yet nothing arrives.
-  #watch() {
-    if (performance.now() - this.#heard > SILENCE_MS) {
-      this.#failures += 1;
-      this.#connect();
-    }
+  #expectWithin(delay) {
+    this.#after(delay, () => this.#ended());
+  }
+
+  // There is one thing to wait for at a time.
+  #after(delay, action) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(action, delay);
   }
 }
 
