@@ -185,18 +185,18 @@ async fn bad_parameters_are_named_and_never_repeated_as_markup() {
             "{parameter}={value}: {head}"
         );
         assert!(
-            head.contains("content-type: text/plain; charset=utf-8"),
+            head.contains("content-type: application/problem+json"),
             "{head}"
         );
         assert!(
-            body.starts_with(&format!("parameter {parameter}: ")),
+            body.contains(&format!("\"detail\":\"parameter {parameter}: ")),
             "{body}"
         );
-        assert!(!body.contains(['<', '>', '\r', '\n']), "{body}");
+        assert!(!body.trim_end().contains(['<', '>', '\r', '\n']), "{body}");
     }
     let (head, body) = get("/comet?string=kiki").await;
     assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
-    assert_eq!(body, "parameter callback: missing");
+    assert!(body.contains("parameter callback: missing"), "{body}");
 }
 
 #[tokio::test]

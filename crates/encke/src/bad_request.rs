@@ -6,17 +6,13 @@ use encke_proto::{
     comet::{InvalidCallback, InvalidNonce, MessageError},
     sse::InvalidEvent,
 };
-use http::{
-    HeaderName, HeaderValue, Response, StatusCode,
-    header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
-};
+use http::{Response, StatusCode};
 
-use crate::Body;
+use crate::{Body, problem};
 
-/// 400 with a sentence for people, as plain text: no browser takes it for a page.
+/// 400 with a sentence for people, as a JSON problem body.
 ///
-/// `<`, `>`, `&` and control characters are escaped, so that what it repeats of the request does
-/// no harm where somebody shows it in a page after all. A handler gets it from a bad callback, nonce or event with `?`.
+/// A handler gets it from a bad callback, nonce or event with `?`.
 ///
 /// ```
 /// use encke::{BadRequest, Comet};
@@ -36,7 +32,7 @@ pub struct BadRequest(String);
 impl BadRequest {
     /// Says what is wrong.
     pub fn new(problem: impl fmt::Display) -> Self {
-        Self(escaped(&problem.to_string()))
+        Self(problem.to_string())
     }
 
     /// Says what is wrong with which parameter of the query.
@@ -46,30 +42,8 @@ impl BadRequest {
 
     /// The response, for servers other than axum.
     pub fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::full(self.0));
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        response
-            .headers_mut()
-            .extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        response
+        problem(StatusCode::BAD_REQUEST, self)
     }
-}
-
-const HEADERS: [(HeaderName, &str); 2] = [
-    (CONTENT_TYPE, "text/plain; charset=utf-8"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '<' | '>' | '&') || c.is_control() {
-            escaped.extend(c.escape_unicode());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 impl fmt::Display for BadRequest {
@@ -95,25 +69,5 @@ bad_request!(InvalidCallback, InvalidNonce, MessageError, InvalidEvent);
 impl From<BadRequest> for Response<Body> {
     fn from(bad_request: BadRequest) -> Self {
         bad_request.into_response()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_of_the_request_is_repeated_unescaped() {
-        let refused = BadRequest::parameter("callback", "</script>\r\n&");
-        assert_eq!(
-            refused.to_string(),
-            r"parameter callback: \u{3c}/script\u{3e}\u{d}\u{a}\u{26}"
-        );
-        let response = refused.into_response();
-        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
-        assert_eq!(
-            response.headers()["content-type"],
-            "text/plain; charset=utf-8"
-        );
     }
 }

@@ -17,9 +17,7 @@ pub fn problem(status: StatusCode, detail: impl fmt::Display) -> Response<Body> 
         "status": status.as_u16(),
         "detail": detail.to_string(),
     });
-    // A detail names what was sent; whoever takes the body for HTML finds no tag in it.
-    let body = body.to_string().replace('<', "\\u003c") + "\n";
-    let mut response = Response::new(Body::full(body));
+    let mut response = Response::new(Body::full(without_tags(&body.to_string()) + "\n"));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let content_type = HeaderValue::from_static("application/problem+json");
@@ -30,4 +28,28 @@ pub fn problem(status: StatusCode, detail: impl fmt::Display) -> Response<Body> 
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A detail quotes what was sent; whoever takes the body for HTML finds no tag in it.
+fn without_tags(json: &str) -> String {
+    json.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn what_a_problem_quotes_is_no_tag_and_no_line() {
+        let quoted = "</script>\r\n\"&";
+        let response = problem(StatusCode::BAD_REQUEST, quoted);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = str::from_utf8(&body).unwrap().trim_end();
+        assert!(!text.contains(['<', '>', '&', '\r', '\n']), "{text}");
+        let problem: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(problem["detail"], quoted);
+    }
 }
