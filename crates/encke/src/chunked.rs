@@ -21,7 +21,7 @@ use crate::{
     callback::{self, Outlet},
     chunk::{Chunk, Text},
     item::JsonItem,
-    live_headers,
+    live_headers::live_headers,
 };
 
 /// A streamed response: one HTTP chunk per item.

@@ -20,7 +20,7 @@ use crate::{
     callback,
     item::{JsonItem, MessageItem},
     keep_alive::keep_alive,
-    live_headers,
+    live_headers::live_headers,
 };
 
 /// A response whose every message is a script element that calls a function of the page.

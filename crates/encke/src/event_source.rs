@@ -15,7 +15,7 @@ use http::{HeaderValue, Response};
 pub use self::{into_event::IntoEvent, last_event_id::LastEventId, out::EventOut};
 use crate::{
     Body, BoxError, body::StreamBody, callback, item::JsonItem, keep_alive::keep_alive,
-    live_headers,
+    live_headers::live_headers,
 };
 
 /// A response of events, as `text/event-stream`.

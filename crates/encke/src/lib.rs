@@ -1,4 +1,36 @@
-//! Push live events to browsers.
+//! Push live events from a server to browsers: one publish reaches every browser.
+//!
+//! **Channels.** A [`Hub`] has channels; [`publish`](ChannelHandle::publish) reaches everyone who
+//! listens, over Server-Sent Events, a Comet socket in an iframe, or NDJSON, at the URLs that
+//! [`Hub::live`] serves. A channel is a log and a subscriber a place in it: every publication once
+//! and in order, or a gap that says what is missing.
+//!
+//! **Responses.** A handler may return a stream of its own: [`Chunked`], [`Comet`],
+//! [`EventSource`]. Each is an axum response (feature `axum`, on by default) and an
+//! [`http::Response`] for any other server.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use encke::{BadRequest, Comet, Hub};
+//! use futures_util::stream;
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = Hub::default();
+//! let app = Router::new()
+//!     .route("/comet", get(|| async {
+//!         let messages = stream::iter(["kiki", "foo", "bar"]);
+//!         Ok::<_, BadRequest>(Comet::new("parent.cometMessage")?.string(messages))
+//!     }))
+//!     .nest_service("/live", hub.live());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! encke::serve(listener, app).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Cancel safety
+//!
+//! Every future here may be dropped at any await: nothing that was accepted is lost, and what was
+//! not is not sent. Where there is more to say, the item says it.
 
 mod hub;
 pub use self::hub::{ChannelHandle, Hub};
@@ -29,9 +61,6 @@ mod live;
 pub use self::live::{Action, CrossOrigin, Grant, Live, LiveFuture, Refusal};
 pub use encke_proto::comet::{InvalidOrigin, Origin};
 
-mod problem;
-pub use self::problem::problem;
-
 mod serve;
 pub use self::serve::{Serve, serve};
 
@@ -52,18 +81,6 @@ mod event_source;
 pub use self::event_source::{EventOut, EventSource, IntoEvent, LastEventId};
 pub use encke_proto::sse::{Event, InvalidEvent};
 
-mod security_headers;
-pub use self::security_headers::{
-    CspNonce, InvalidPolicy, MissingNonce, SameOriginFrame, SecurityHeaders, SecurityHeadersFuture,
-    SecurityHeadersService,
-};
-
-mod bad_request;
-pub use self::bad_request::BadRequest;
-
-mod inspect;
-pub use self::inspect::{Inspect, Inspected};
-
 pub mod item;
 
 mod callback;
@@ -71,10 +88,29 @@ pub use self::callback::SendError;
 
 mod keep_alive;
 mod live_headers;
-use self::live_headers::live_headers;
+
+mod security_headers;
+pub use self::security_headers::{
+    CspNonce, InvalidPolicy, MissingNonce, SameOriginFrame, SecurityHeaders, SecurityHeadersFuture,
+    SecurityHeadersService,
+};
+
+mod inspect;
+pub use self::inspect::{Inspect, Inspected};
+
+mod bad_request;
+pub use self::bad_request::BadRequest;
+
+mod problem;
+pub use self::problem::problem;
 
 mod body;
 pub use self::body::{Body, BoxError};
 
 #[cfg(feature = "axum")]
 mod axum;
+
+/// The examples of the README, run as those of this crate are.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
