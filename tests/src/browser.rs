@@ -61,7 +61,8 @@ impl Browser {
 
     /// Goes to `url` and waits until the page has loaded.
     pub async fn open(&self, url: &str) {
-        let outcome = self.client.goto(url).await;
+        let outcome = timeout(PATIENCE, self.client.goto(url)).await;
+        let outcome = outcome.unwrap_or_else(|_| panic!("{url} does not finish loading"));
         outcome.unwrap_or_else(|error| panic!("cannot open {url}: {error}"));
     }
 
@@ -72,7 +73,9 @@ impl Browser {
 
     /// What JavaScript statements return in the page, given `arguments`.
     pub async fn run(&self, statements: &str, arguments: &[Value]) -> Value {
-        let outcome = self.client.execute(statements, arguments.to_vec()).await;
+        let outcome = self.client.execute(statements, arguments.to_vec());
+        let outcome = timeout(PATIENCE, outcome).await;
+        let outcome = outcome.unwrap_or_else(|_| panic!("no answer to {statements}"));
         outcome.unwrap_or_else(|error| panic!("cannot run {statements}: {error}"))
     }
 
@@ -116,9 +119,10 @@ impl Browser {
 
     /// Where the picture of the page is now, or why there is none.
     pub(crate) async fn picture(&self) -> String {
-        let png = match self.client.screenshot().await {
-            Ok(png) => png,
-            Err(error) => return format!("no picture: {error}"),
+        let png = match timeout(PATIENCE, self.client.screenshot()).await {
+            Ok(Ok(png)) => png,
+            Ok(Err(error)) => return format!("no picture: {error}"),
+            Err(_) => return "no picture: the driver does not answer".to_owned(),
         };
         keep_picture(self.kind, &png).unwrap_or_else(|error| format!("no picture: {error}"))
     }

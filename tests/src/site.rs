@@ -18,7 +18,9 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has one");
         let server = tokio::spawn(async move {
-            axum::serve(listener, router).await.expect("never ends");
+            encke::serve(listener, router)
+                .await
+                .expect("a listener accepts");
         });
         Self {
             origin: format!("http://{address}"),

@@ -3,3 +3,8 @@
 //! `cargo xtask test` installs the browsers and runs these.
 
 mod harness;
+mod pages;
+
+mod forever_iframe;
+mod javascript_values;
+mod nonce;
