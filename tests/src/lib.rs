@@ -14,6 +14,9 @@ pub use kind::Kind;
 mod site;
 pub use site::Site;
 
+mod proxy;
+pub use proxy::Proxy;
+
 mod driver;
 mod process;
 mod scratch;
