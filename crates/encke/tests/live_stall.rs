@@ -112,6 +112,7 @@ async fn a_graceful_shutdown_ends_open_streams_and_waits_for_no_idle_connection(
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = encke::serve(tcp, open(&hub))
         .drain_limit(10 * PATIENCE)
+        .head_limit(10 * PATIENCE)
         .with_graceful_shutdown(async { drop(stopped.await) });
     let server = tokio::spawn(server.into_future());
     let spare = TcpStream::connect(address).await.unwrap();
