@@ -37,7 +37,7 @@ fn time_of_day(since_epoch: Duration) -> String {
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
-/// A value between 0 and 100 that moves by up to 4 at a time, in tenths.
+/// A value between 0 and 100, in tenths, that wanders but is drawn back to the middle.
 struct Walk {
     tenths: i32,
     seed: u64,
@@ -57,7 +57,8 @@ impl Walk {
         self.seed ^= self.seed >> 7;
         self.seed ^= self.seed << 17;
         let step = (self.seed >> 32) as i32 % 41;
-        self.tenths = (self.tenths + step).clamp(0, 1000);
+        let back = (500 - self.tenths) / 20;
+        self.tenths = (self.tenths + step + back).clamp(0, 1000);
         f64::from(self.tenths) / 10.0
     }
 }
@@ -81,7 +82,7 @@ mod tests {
         assert!(
             values
                 .windows(2)
-                .all(|pair| (pair[0] - pair[1]).abs() < 4.05)
+                .all(|pair| (pair[0] - pair[1]).abs() < 6.55)
         );
         assert!(values.iter().any(|value| *value != values[0]));
     }

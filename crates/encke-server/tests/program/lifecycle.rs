@@ -1,12 +1,12 @@
 //! Starting, refusing to start, and stopping.
 
 use std::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     process::Command,
     time::{Duration, Instant},
 };
 
-use crate::support::{Server, complaint, encke, run};
+use crate::support::{Server, Stream, complaint, encke, run};
 
 impl Server {
     /// What a service manager does to stop it.
@@ -111,21 +111,40 @@ fn a_stopped_server_ends_every_stream_with_its_last_chunk() {
     }
 }
 
-#[test]
-fn a_client_that_reads_nothing_does_not_hold_up_the_end() {
-    let mut server = Server::start(&[]);
+/// A client that reads nothing although more waits for it than the sockets hold.
+fn stall(server: &Server) -> Stream {
     let stream = server.listen("/live/news", &[]);
     let large = vec![b'a'; 1 << 20];
     for _ in 0..12 {
         assert_eq!(server.publish("news", &[], &large).status, 200);
     }
+    stream
+}
+
+#[test]
+fn a_client_that_reads_nothing_does_not_hold_up_the_end() {
+    let mut server = Server::start(&[]);
+    let _stalled = stall(&server);
     let asked = Instant::now();
     server.terminate();
-    server.child.wait().expect("the program ends");
+    assert!(server.child.wait().expect("the program ends").success());
     assert!(
         asked.elapsed() < Duration::from_secs(5),
         "{:?}",
         asked.elapsed()
     );
-    drop(stream);
+}
+
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let mut server = Server::start(&[]);
+    let _stalled = stall(&server);
+    server.signal("INT");
+    // Signals of one kind that wait to be seen count as one.
+    while TcpStream::connect(server.address).is_ok() {}
+    server.signal("INT");
+    assert_eq!(
+        server.child.wait().expect("the program ends").code(),
+        Some(130)
+    );
 }
