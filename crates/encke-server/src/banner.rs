@@ -33,6 +33,8 @@ impl fmt::Display for Banner {
                 [0, 0, 0, 0, 0, 0, 0, 1].into()
             });
         }
+        // Brackets are a pattern to curl.
+        let curl = if near.is_ipv6() { "curl -g" } else { "curl" };
         let token = if self.needs_token {
             "-H 'Authorization: Bearer TOKEN' "
         } else {
@@ -46,10 +48,10 @@ impl fmt::Display for Banner {
         )?;
         writeln!(f)?;
         writeln!(f, "  look     http://{near}/")?;
-        writeln!(f, "  listen   curl -gN 'http://{near}/live/news'")?;
+        writeln!(f, "  listen   {curl} -N 'http://{near}/live/news'")?;
         writeln!(
             f,
-            "  publish  curl -g {token}-d 'hello' 'http://{near}/live/news'"
+            "  publish  {curl} {token}-d 'hello' 'http://{near}/live/news'"
         )?;
         writeln!(
             f,

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Without a command it serves: `encke --listen ADDR` is `encke serve --listen ADDR`.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(name = "encke", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Opts {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

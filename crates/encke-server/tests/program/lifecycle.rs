@@ -27,7 +27,7 @@ fn the_banner_says_what_to_try() {
     let server = Server::start(&[]);
     for line in [
         format!("{}/\n", server.url()),
-        format!("curl -gN '{}/live/news'", server.url()),
+        format!("curl -N '{}/live/news'", server.url()),
         format!("-d 'hello' '{}/live/news'", server.url()),
         "<iframe src=\"/live/news?callback=parent.cometMessage\"".to_owned(),
     ] {
