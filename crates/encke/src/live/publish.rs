@@ -1,18 +1,23 @@
 //! POST: the body is published, its position is the answer.
 
 use crate::{Body, BoxError, hub::Shared, problem};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use encke_proto::{Binding, Channel, Data, JsonText, ndjson, token_of};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many times the limit is read and thrown away, so that a client which sends all before it
-/// reads gets to the answer.
-const DISCARDED: usize = 16;
+/// How much of a body over its limit is read and thrown away, in bytes and in time, so that a
+/// client which sends all before it reads gets to the answer.
+const DISCARDED: usize = 16 << 20;
+const DISCARDING: Duration = Duration::from_secs(2);
 
 /// Publishes the body to the channel.
 pub(super) async fn publish<B>(
@@ -129,26 +134,43 @@ where
 {
     let mut body = pin!(body);
     let mut bytes = BytesMut::new();
-    let mut received = 0;
+    if read_within(body.as_mut(), limit, &mut bytes).await? {
+        return Ok(bytes.freeze());
+    }
+    let _ = tokio::time::timeout(DISCARDING, discard(body)).await;
+    Err(ReadError::TooLarge)
+}
+
+/// Reads to the end, or to the limit; gives whether it came to the end.
+async fn read_within<B>(
+    mut body: Pin<&mut B>,
+    limit: usize,
+    bytes: &mut BytesMut,
+) -> Result<bool, ReadError>
+where
+    B: http_body::Body<Data: Buf, Error: Into<BoxError>>,
+{
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| ReadError::Broken(error.into()))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        received += data.remaining();
-        if received > limit.saturating_mul(DISCARDED) {
-            break;
+        if data.remaining() > limit - bytes.len() {
+            return Ok(false);
         }
-        if received <= limit {
-            bytes.extend_from_slice(&read_all(data));
-        }
+        bytes.put(data);
     }
-    if received > limit {
-        return Err(ReadError::TooLarge);
-    }
-    Ok(bytes.freeze())
+    Ok(true)
 }
 
-fn read_all(mut data: impl Buf) -> Bytes {
-    data.copy_to_bytes(data.remaining())
+async fn discard<B>(mut body: Pin<&mut B>)
+where
+    B: http_body::Body<Data: Buf>,
+{
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await
+        && discarded < DISCARDED
+    {
+        discarded += frame.data_ref().map_or(0, Buf::remaining);
+    }
 }
