@@ -67,9 +67,12 @@ impl Encoder {
             Transport::Comet(call) => {
                 call.write_prelude(&Prelude::default(), Some(&token), out);
             }
-            // Sets `lastEventId` and, having no data, dispatches nothing.
+            // Firefox and WebKit take no id from an event without data, so this one has a line of
+            // it, empty, and a name for which nobody listens.
             Transport::Sse => {
+                out.extend_from_slice(b"event: position\n");
                 sse::write_token(&token, out);
+                out.extend_from_slice(b"data:\n");
                 sse::write_end(out);
             }
             Transport::Ndjson => {
@@ -252,7 +255,10 @@ mod tests {
     fn one_channel_over_sse_is_the_data_itself() {
         let encoder = Encoder::new(Transport::Sse, false, channels(&["a"]));
         let token = encoder.token(&[AT]);
-        assert_eq!(opened(&encoder), format!("id: {token}\n\n"));
+        assert_eq!(
+            opened(&encoder),
+            format!("event: position\nid: {token}\ndata:\n\n")
+        );
         assert_eq!(
             encode(&encoder, "a\r\nb"),
             format!("id: {token}\ndata: a\ndata: b\n\n")

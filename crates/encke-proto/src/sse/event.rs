@@ -51,6 +51,8 @@ impl Event {
 
     /// Sets the id, which the browser sends back as `Last-Event-ID` when it reconnects.
     ///
+    /// Firefox and WebKit ignore it in an event without data.
+    ///
     /// # Errors
     ///
     /// When `id` contains a line break or NUL.
