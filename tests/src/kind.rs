@@ -69,10 +69,8 @@ impl Kind {
                 for directory in ["DATA", "CACHE", "CONFIG"] {
                     command.env(format!("XDG_{directory}_HOME"), scratch);
                 }
-                // Root in a container may neither make name spaces nor open a graphics card.
+                // Root in a container may not make the name spaces of a sandbox.
                 command.env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1");
-                command.env("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
-                command.env("LIBGL_ALWAYS_SOFTWARE", "1");
                 command.env("NO_AT_BRIDGE", "1").env("GDK_BACKEND", "x11");
                 command
             }

@@ -2,9 +2,13 @@
 //!
 //! `cargo xtask test` installs the browsers and runs these.
 
+mod answers;
 mod harness;
 mod pages;
 
+mod attack;
 mod forever_iframe;
 mod javascript_values;
 mod nonce;
+mod other_origin;
+mod recovery;
