@@ -91,7 +91,9 @@ impl HubConfig {
 
     /// How long a session may have data waiting that its client does not take before it ends.
     ///
-    /// Default: 10 seconds. Kept to the second.
+    /// Default: 10 seconds. Kept to the second. The session's memory is freed then, under any
+    /// server; its socket is cut by [`serve`](crate::serve()), and lives under another server until
+    /// that one drops it.
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.stall_limit = limit;
         self

@@ -21,9 +21,10 @@ pub struct Stats {
     pub gaps: u64,
     /// Publications dropped early to stay within the memory limit.
     pub trimmed: u64,
-    /// Sessions whose client left.
+    /// Sessions whose connection ended: the client left, or the server cut it.
     pub gone: u64,
-    /// Sessions ended because the client took nothing for too long.
+    /// Sessions freed because their client took nothing for too long, on connections that the
+    /// server had not cut by then.
     pub stalled: u64,
     /// Sessions ended because the hub was shut down.
     pub shut_down: u64,
