@@ -14,6 +14,9 @@ pub use kind::Kind;
 mod site;
 pub use site::Site;
 
+mod program;
+pub use program::Program;
+
 mod proxy;
 pub use proxy::Proxy;
 

@@ -7,6 +7,7 @@ mod harness;
 mod pages;
 
 mod attack;
+mod demo;
 mod forever_iframe;
 mod javascript_values;
 mod nonce;
