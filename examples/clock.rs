@@ -68,12 +68,12 @@ const INDEX: &str = r#"<!doctype html>
   function clockChanged(time) {
     document.getElementById('comet').textContent = time
   }
-  addEventListener('load', () => {
+  addEventListener('load', () => setTimeout(() => {
     const iframe = document.createElement('iframe')
     iframe.hidden = true
     iframe.src = '/comet'
     document.body.append(iframe)
-  })
+  }))
   new EventSource('/events').onmessage = (event) => {
     document.getElementById('events').textContent = event.data
   }

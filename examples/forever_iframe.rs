@@ -32,7 +32,8 @@ async fn index() -> Html<&'static str> {
     Html(INDEX)
 }
 
-/// The iframe comes after `load`, or the page would never finish loading.
+/// The iframe comes after `load`, or the page would never finish loading: `setTimeout`, because
+/// WebKit waits for what is inserted during `load` too.
 const INDEX: &str = r#"<!doctype html>
 <title>The forever iframe</title>
 <ul id="received"></ul>
@@ -42,11 +43,11 @@ const INDEX: &str = r#"<!doctype html>
     item.textContent = 'Received event: ' + event
     document.getElementById('received').append(item)
   }
-  addEventListener('load', () => {
+  addEventListener('load', () => setTimeout(() => {
     const iframe = document.createElement('iframe')
     iframe.hidden = true
     iframe.src = '/comet'
     document.body.append(iframe)
-  })
+  }))
 </script>
 "#;

@@ -241,11 +241,11 @@ const INDEX: &str = r#"<!doctype html>
     item.textContent = JSON.stringify(event)
     document.getElementById('received').append(item)
   }
-  addEventListener('load', () => {
+  addEventListener('load', () => setTimeout(() => {
     const iframe = document.createElement('iframe')
     iframe.hidden = true
     iframe.src = '/comet?callback=parent.cometMessage&delay=1000&string=kiki&string=foo&json={"bar":1}'
     document.body.append(iframe)
-  })
+  }))
 </script>
 "#;

@@ -104,11 +104,11 @@ const INDEX: &str = r#"<!doctype html>
     const [value, name] = event.split(':')
     document.getElementById(name).textContent = value
   }
-  addEventListener('load', () => {
+  addEventListener('load', () => setTimeout(() => {
     const iframe = document.createElement('iframe')
     iframe.hidden = true
     iframe.src = '/monitoring'
     document.body.append(iframe)
-  })
+  }))
 </script>
 "#;

@@ -114,6 +114,6 @@ function start() {
   stream.open(document.querySelector("[name=transport]:checked").value);
 }
 
-// An iframe inserted before `load` would keep the page loading for ever.
+// An iframe inserted before `load`, in WebKit also during it, would keep the page loading for ever.
 if (document.readyState === "complete") start();
-else addEventListener("load", start);
+else addEventListener("load", () => setTimeout(start));
