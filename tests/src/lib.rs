@@ -20,6 +20,8 @@ pub use program::Program;
 mod proxy;
 pub use proxy::Proxy;
 
-mod driver;
 mod process;
+pub use process::Process;
+
+mod driver;
 mod scratch;

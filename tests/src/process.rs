@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) struct Process {
+/// A running program, killed when dropped.
+pub struct Process {
     name: String,
     child: Child,
     lines: mpsc::UnboundedReceiver<Line>,
@@ -22,8 +23,9 @@ enum Line {
 }
 
 impl Process {
-    /// Killed when dropped.
-    pub(crate) fn start(mut command: Command) -> Self {
+    /// Starts it.
+    #[must_use]
+    pub fn start(mut command: Command) -> Self {
         let name = command.as_std().get_program();
         let name = name.to_string_lossy().into_owned();
         let mut child = command
@@ -47,7 +49,7 @@ impl Process {
     ///
     /// # Panics
     /// When the program ends first, or prints no such line for a minute.
-    pub(crate) async fn after(&mut self, marker: &str) -> String {
+    pub async fn after(&mut self, marker: &str) -> String {
         let mut seen = Vec::new();
         let search = async {
             while let Some(line) = self.lines.recv().await {
