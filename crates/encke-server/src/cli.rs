@@ -48,8 +48,8 @@ pub(crate) struct ServeOpts {
 
     /// One more name under which browsers may reach the server; repeatable.
     ///
-    /// Known without it: localhost, 127.0.0.1, [::1] and the address listened on; when that is
-    /// 0.0.0.0 or [::], any IP address.
+    /// Known without it: localhost, 127.0.0.1, ::1 and the address listened on; when that is
+    /// 0.0.0.0 or ::, any IP address.
     #[arg(long = "host", value_name = "NAME")]
     pub(crate) hosts: Vec<String>,
 

@@ -52,7 +52,7 @@ impl HostError {
 pub(crate) struct InvalidHost(String);
 
 impl Hosts {
-    /// The loopback names, the address listened on (any address if that is 0.0.0.0 or [::]), and `names`.
+    /// The loopback names, the address listened on (any address if that is `0.0.0.0` or `[::]`), and `names`.
     pub(crate) fn new(listen: IpAddr, names: &[String]) -> Result<Self, InvalidHost> {
         let mut known = vec![
             Host::Name("localhost".to_owned()),
