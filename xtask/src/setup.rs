@@ -9,7 +9,7 @@ struct Package {
     purpose: &'static str,
 }
 
-const PACKAGES: [Package; 6] = [
+const PACKAGES: [Package; 7] = [
     Package {
         name: "chromium",
         program: "chromium",
@@ -34,6 +34,11 @@ const PACKAGES: [Package; 6] = [
         name: "xvfb",
         program: "Xvfb",
         purpose: "a screen for WebKit, which has no headless mode",
+    },
+    Package {
+        name: "g++",
+        program: "c++",
+        purpose: "compiles what drives the fuzz targets",
     },
     Package {
         name: "curl",

@@ -1,6 +1,7 @@
 //! One command, printed before it runs, so that it can be repeated by hand.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -19,7 +20,7 @@ impl Step {
         let mut words = line.split_whitespace();
         let program = words.next().expect("a step names a program");
         let mut command = Command::new(program);
-        command.args(words).current_dir(root());
+        command.args(words).current_dir(root()).env("PATH", path());
         Self {
             command,
             line: line.to_owned(),
@@ -57,7 +58,7 @@ impl Step {
 }
 
 /// The root of the repository.
-pub(crate) fn root() -> &'static Path {
+fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("xtask is a folder of the repository")
@@ -70,8 +71,18 @@ pub(crate) fn target() -> PathBuf {
     target.expect("target/debug/xtask").to_owned()
 }
 
-/// Whether `program` is in a directory of `PATH`.
+/// Whether a command called `program` would be found.
 pub(crate) fn installed(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    env::split_paths(&path()).any(|directory| directory.join(program).is_file())
+}
+
+/// `PATH`, and where `cargo install` puts programs, which not everyone has there.
+fn path() -> OsString {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    let home = env::home_dir().map(|home| home.join(".cargo"));
+    if let Some(cargo) = env::var_os("CARGO_HOME").map(PathBuf::from).or(home) {
+        path.push(":");
+        path.push(cargo.join("bin"));
+    }
+    path
 }
