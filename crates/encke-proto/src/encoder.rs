@@ -70,9 +70,8 @@ impl Encoder {
             // Firefox and WebKit take no id from an event without data, so this one has a line of
             // it, empty, and a name for which nobody listens.
             Transport::Sse => {
-                out.extend_from_slice(b"event: position\n");
                 sse::write_token(&token, out);
-                out.extend_from_slice(b"data:\n");
+                out.extend_from_slice(b"event: position\ndata:\n");
                 sse::write_end(out);
             }
             Transport::Ndjson => {
@@ -257,7 +256,7 @@ mod tests {
         let token = encoder.token(&[AT]);
         assert_eq!(
             opened(&encoder),
-            format!("event: position\nid: {token}\ndata:\n\n")
+            format!("id: {token}\nevent: position\ndata:\n\n")
         );
         assert_eq!(
             encode(&encoder, "a\r\nb"),
