@@ -33,6 +33,7 @@ impl Driver {
         };
         let start = |port| {
             let mut command = kind.driver(port, scratch.path());
+            command.env("TMPDIR", scratch.path());
             if let Some(display) = &display {
                 command.env("DISPLAY", display);
             }
