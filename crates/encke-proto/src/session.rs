@@ -81,7 +81,8 @@ pub struct Session {
     cursors: Box<[Position]>,
     turn: usize,
     keep_alive: Duration,
-    ping_at: Instant,
+    /// `None` where no ping is ever due.
+    ping_at: Option<Instant>,
     phase: Phase,
     /// Said once the logs have nothing more.
     goodbye: Option<Disconnect>,
@@ -95,13 +96,13 @@ enum Phase {
 }
 
 impl Session {
-    /// A session whose channels stand at `cursors`.
+    /// A session whose channels stand at `cursors`; a `keep_alive` of zero never pings.
     pub fn new(cursors: impl Into<Box<[Position]>>, keep_alive: Duration, now: Instant) -> Self {
         Self {
             cursors: cursors.into(),
             turn: 0,
             keep_alive,
-            ping_at: now + keep_alive,
+            ping_at: next_ping(keep_alive, now),
             phase: Phase::Opening,
             goodbye: None,
         }
@@ -130,14 +131,14 @@ impl Session {
             Phase::Ended => None,
         };
         if transmit.is_some() {
-            self.ping_at = now + self.keep_alive;
+            self.ping_at = next_ping(self.keep_alive, now);
         }
         transmit
     }
 
     /// When to call [`poll_transmit`](Self::poll_transmit) although no log has news.
     pub fn next_timeout(&self) -> Option<Instant> {
-        (self.phase != Phase::Ended).then_some(self.ping_at)
+        self.ping_at.filter(|_| self.phase != Phase::Ended)
     }
 
     /// Ends the session once it has sent what its logs have.
@@ -177,8 +178,15 @@ impl Session {
             self.phase = Phase::Ended;
             return Some(Transmit::Disconnect(disconnect));
         }
-        (now >= self.ping_at).then_some(Transmit::Ping)
+        self.ping_at
+            .is_some_and(|at| at <= now)
+            .then_some(Transmit::Ping)
     }
+}
+
+fn next_ping(keep_alive: Duration, now: Instant) -> Option<Instant> {
+    now.checked_add(keep_alive)
+        .filter(|_| !keep_alive.is_zero())
 }
 
 #[cfg(test)]
@@ -248,6 +256,17 @@ mod tests {
             Some(Transmit::Ping)
         );
         assert_eq!(session.poll_transmit(due, up_to(&[1])), None);
+    }
+
+    #[test]
+    fn no_keep_alive_is_no_ping() {
+        let now = Instant::now();
+        for never in [Duration::ZERO, Duration::MAX] {
+            let mut session = Session::new([Position::UNKNOWN], never, now);
+            session.poll_transmit(now, up_to(&[0]));
+            assert_eq!(session.next_timeout(), None);
+            assert_eq!(session.poll_transmit(now, up_to(&[0])), None);
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! A channel on this node: its log, and the marks of those who read it.
 //!
 //! Invariant: the order of a channel is decided under its lock, and so is where a subscription
-//! starts; every reader's mark is set after a publication is in the log. Nobody is woken, and
-//! nothing encoded, while the lock is held.
+//! starts; every reader's mark is set after a publication is in the log. Nobody is woken,
+//! nothing encoded and no item dropped while the lock is held.
 
 use crate::{
     config::Retention,
     log::{Item, Log, Memory},
     mark::Mark,
-    sync::{Mutex, MutexGuard, lock},
+    sync::{Mutex, lock},
 };
 use encke_proto::{Channel, Data, Position, Publication, Read, Start};
 use slab::Slab;
@@ -26,6 +26,8 @@ pub(crate) struct ChannelLog {
 struct State {
     log: Log,
     readers: Slab<Arc<Mark>>,
+    /// Since when nobody has used this log, as far as the sweep has seen.
+    idle_since: Option<Instant>,
     /// The hub has forgotten this log: whoever still holds it asks the hub for the next one.
     retired: bool,
 }
@@ -42,6 +44,7 @@ impl ChannelLog {
             state: Mutex::new(State {
                 log: Log::new(start),
                 readers: Slab::new(),
+                idle_since: None,
                 retired: false,
             }),
         }
@@ -58,20 +61,20 @@ impl ChannelLog {
         memory: &Arc<Memory>,
         now: Instant,
     ) -> Result<Position, Retired> {
-        let mut state = self.live_state()?;
-        let Position { epoch, offset } = state.log.head();
-        let position = Position::new(epoch, offset + 1);
-        let item = Item::new(Publication::new(position, data.clone()), memory);
-        state.log.append(Arc::new(item), &self.retention, now);
-        let wakers = state.set_marks();
-        drop(state);
+        let (position, wakers) = self.use_live(|state| {
+            let Position { epoch, offset } = state.log.head();
+            let position = Position::new(epoch, offset + 1);
+            let item = Item::new(Publication::new(position, data.clone()), memory);
+            state.log.append(Arc::new(item), &self.retention, now);
+            (position, state.set_marks())
+        })?;
         wakers.into_iter().for_each(Waker::wake);
         Ok(position)
     }
 
     /// Wakes every reader although nothing was published.
     pub(crate) fn wake_readers(&self) {
-        let wakers = lock(&self.state).set_marks();
+        let wakers = self.with(|state| state.set_marks());
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -80,49 +83,70 @@ impl ChannelLog {
         self: &Arc<Self>,
         start: Start,
         mark: Arc<Mark>,
+        now: Instant,
     ) -> Result<(Attachment, Position), Retired> {
-        let mut state = self.live_state()?;
-        let key = state.readers.insert(mark);
-        let attachment = Attachment {
-            log: self.clone(),
-            key,
-        };
-        Ok((attachment, state.log.place(start, &self.retention)))
+        self.use_live(|state| {
+            let key = state.readers.insert(mark);
+            let attachment = Attachment {
+                log: self.clone(),
+                key,
+            };
+            (attachment, state.log.place(start, &self.retention, now))
+        })
     }
 
-    /// Drops what has expired.
-    pub(crate) fn expire(&self, now: Instant) {
-        lock(&self.state).log.expire(&self.retention, now);
+    /// Drops what has expired; gives whether nobody has used this log for as long as a client may
+    /// be away and recover.
+    pub(crate) fn sweep(&self, now: Instant) -> bool {
+        self.with(|state| {
+            state.log.expire(&self.retention, now);
+            if !state.is_idle() {
+                state.idle_since = None;
+                return false;
+            }
+            let since = *state.idle_since.get_or_insert(now);
+            now.saturating_duration_since(since) >= self.retention.longest()
+        })
     }
 
-    /// Whether nobody reads this log and nothing is in it.
-    pub(crate) fn is_idle(&self) -> bool {
-        lock(&self.state).is_idle()
-    }
-
-    /// Ends an idle log; gives the offset that its successor must start above.
+    /// Ends a log that is idle still; gives the offset that its successor must start above.
     pub(crate) fn retire(&self) -> Option<u64> {
-        let mut state = lock(&self.state);
-        state.retired = state.is_idle();
-        state.retired.then(|| state.log.head().offset)
+        self.with(|state| {
+            state.retired = state.idle_since.is_some() && state.is_idle();
+            state.retired.then(|| state.log.head().offset)
+        })
     }
 
     /// Age of the oldest item, those that live readers may need behind all others.
     pub(crate) fn oldest(&self, now: Instant) -> Option<(bool, Instant)> {
-        lock(&self.state).log.oldest(&self.retention, now)
+        self.with(|state| state.log.oldest(&self.retention, now))
     }
 
-    /// Drops the oldest item before its time.
-    pub(crate) fn trim_oldest(&self) -> Option<Arc<Item>> {
-        lock(&self.state).log.trim_oldest()
+    /// Drops the oldest item before its time; gives how many bytes it held.
+    pub(crate) fn trim_oldest(&self) -> Option<usize> {
+        self.with(|state| state.log.trim_oldest())
     }
 
-    fn live_state(&self) -> Result<MutexGuard<'_, State>, Retired> {
-        let state = lock(&self.state);
-        if state.retired {
-            return Err(Retired);
-        }
-        Ok(state)
+    /// Uses a log that was not retired, and is not idle any more.
+    fn use_live<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> Result<T, Retired> {
+        self.with(|state| {
+            if state.retired {
+                return Err(Retired);
+            }
+            state.idle_since = None;
+            Ok(use_state(state))
+        })
+    }
+
+    /// Items that left are dropped behind the lock: the memory of their data may be somebody's
+    /// whose code runs then.
+    fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        let value = use_state(&mut state);
+        let gone = state.log.take_gone();
+        drop(state);
+        drop(gone);
+        value
     }
 }
 
@@ -153,15 +177,15 @@ impl Attachment {
 
     /// Gives what follows `cursor`, which is moved behind it.
     pub(crate) fn read(&self, cursor: &mut Position, now: Instant) -> Option<Read<Arc<Item>>> {
-        lock(&self.log.state)
-            .log
-            .read(cursor, &self.log.retention, now)
+        self.log
+            .with(|state| state.log.read(cursor, &self.log.retention, now))
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        lock(&self.log.state).readers.remove(self.key);
+        let mark = self.log.with(|state| state.readers.remove(self.key));
+        drop(mark);
     }
 }
 
@@ -199,7 +223,9 @@ mod loom_tests {
         loom::model(|| {
             let log = log();
             let mark = Arc::new(Mark::new());
-            let (attachment, mut cursor) = log.subscribe(Start::Head, mark.clone()).unwrap();
+            let (attachment, mut cursor) = log
+                .subscribe(Start::Head, mark.clone(), Instant::now())
+                .unwrap();
             let publisher = thread::spawn({
                 let log = log.clone();
                 move || (publish(&log), publish(&log))
@@ -226,7 +252,9 @@ mod loom_tests {
                 move || publish(&log)
             });
             let mark = Arc::new(Mark::new());
-            let (attachment, mut cursor) = log.subscribe(Start::Head, mark.clone()).unwrap();
+            let (attachment, mut cursor) = log
+                .subscribe(Start::Head, mark.clone(), Instant::now())
+                .unwrap();
             let placed = cursor.offset;
             publisher.join().unwrap();
             let read = attachment.read(&mut cursor, Instant::now());

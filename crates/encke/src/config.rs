@@ -31,6 +31,13 @@ pub(crate) struct Retention {
     pub(crate) window_age: Duration,
 }
 
+impl Retention {
+    /// How long a client may be away and still recover.
+    pub(crate) fn longest(&self) -> Duration {
+        self.history_age.max(self.window_age)
+    }
+}
+
 impl Default for HubConfig {
     fn default() -> Self {
         Self {
@@ -83,7 +90,7 @@ impl HubConfig {
     /// How long a session stays silent before it is sent a sign of life.
     ///
     /// Default: 25 seconds, which keeps proxies with a 30 second limit from cutting a quiet
-    /// stream. Kept to the second. Each sign costs a packet per session.
+    /// stream. Zero never sends one. Kept to the second. Each sign costs a packet per session.
     pub fn keep_alive(mut self, period: Duration) -> Self {
         self.keep_alive = period;
         self

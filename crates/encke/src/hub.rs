@@ -17,7 +17,7 @@ use std::{
     collections::{BinaryHeap, HashMap},
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, RwLock, Weak,
+        Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -68,7 +68,7 @@ impl Hub {
                 counters: Counters::default(),
                 sessions: Mutex::default(),
                 closing: AtomicBool::new(false),
-                sweep: OnceLock::new(),
+                sweep: Mutex::default(),
             }),
         }
     }
@@ -179,7 +179,7 @@ pub(crate) struct Shared {
     trimming: Mutex<()>,
     sessions: Mutex<Slab<SessionHandle>>,
     closing: AtomicBool,
-    sweep: OnceLock<AbortHandle>,
+    sweep: Mutex<Option<AbortHandle>>,
 }
 
 #[derive(Default)]
@@ -224,7 +224,8 @@ impl Shared {
         start: Start,
         mark: &Arc<Mark>,
     ) -> (Attachment, Position) {
-        self.with_log(channel, |log| log.subscribe(start, mark.clone()))
+        let now = Self::now();
+        self.with_log(channel, |log| log.subscribe(start, mark.clone(), now))
     }
 
     /// Has the session pinged and watched; it is forgotten by [`Self::leave`].
@@ -264,7 +265,7 @@ impl Shared {
     }
 
     /// Drops the oldest publications of all channels while they hold more than they may.
-    fn trim(&self, now: Instant) {
+    pub(crate) fn trim(&self, now: Instant) {
         let limit = self.config.memory_limit;
         let excess = self.memory.bytes().saturating_sub(limit);
         if excess == 0 {
@@ -282,11 +283,11 @@ impl Shared {
             .filter_map(|(index, log)| Some(Reverse((log.oldest(now)?, index))))
             .collect();
         while let Some(Reverse((_, index))) = oldest.pop() {
-            let Some(item) = logs[index].trim_oldest() else {
+            let Some(bytes) = logs[index].trim_oldest() else {
                 continue;
             };
             self.counters.trimmed();
-            wanted = wanted.saturating_sub(item.charged());
+            wanted = wanted.saturating_sub(bytes);
             if wanted == 0 {
                 break;
             }
@@ -294,23 +295,22 @@ impl Shared {
         }
     }
 
+    /// Starts the sweep, also again where the runtime it was started in has ended.
     fn start_sweep(self: &Arc<Self>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        self.sweep
-            .get_or_init(|| runtime.spawn(sweep(Arc::downgrade(self))).abort_handle());
+        let mut running = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.as_ref().is_none_or(AbortHandle::is_finished) {
+            *running = Some(runtime.spawn(sweep(Arc::downgrade(self))).abort_handle());
+        }
     }
 
     fn sweep_once(&self, now: Instant) {
-        let mut idle = Vec::new();
-        for log in self.all_logs() {
-            log.expire(now);
-            if log.is_idle() {
-                idle.push(log);
-            }
-        }
-        self.retire(idle);
+        let mut unused = self.all_logs();
+        unused.retain(|log| log.sweep(now));
+        self.retire(unused);
+        self.trim(now);
         let sessions: Vec<_> = self
             .lock_sessions()
             .iter()
@@ -321,12 +321,12 @@ impl Shared {
         }
     }
 
-    fn retire(&self, idle: Vec<Arc<ChannelLog>>) {
-        if idle.is_empty() {
+    fn retire(&self, unused: Vec<Arc<ChannelLog>>) {
+        if unused.is_empty() {
             return;
         }
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
-        for log in idle {
+        for log in unused {
             if let Some(head) = log.retire() {
                 logs.floor = logs.floor.max(head);
                 logs.by_channel.remove(log.channel());
@@ -358,7 +358,8 @@ impl fmt::Debug for Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(sweep) = self.sweep.get() {
+        let sweep = self.sweep.get_mut();
+        if let Some(sweep) = sweep.unwrap_or_else(PoisonError::into_inner) {
             sweep.abort();
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::stream::BoxStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 use crate::BoxError;
 
@@ -50,7 +50,7 @@ impl Stream for KeepAlive {
             Poll::Pending if timer.as_mut().poll(cx).is_ready() => Some(Ok(this.bytes.clone())),
             Poll::Pending => return Poll::Pending,
         };
-        timer.as_mut().reset(Instant::now() + this.period);
+        timer.set(sleep(this.period));
         Poll::Ready(item)
     }
 }
@@ -58,6 +58,7 @@ impl Stream for KeepAlive {
 #[cfg(test)]
 mod tests {
     use futures_util::{StreamExt, stream};
+    use tokio::time::Instant;
 
     use super::*;
 

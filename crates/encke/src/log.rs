@@ -7,7 +7,12 @@ mod item;
 
 use crate::config::Retention;
 use encke_proto::{Epoch, Gap, Position, Read, Start};
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub(crate) use item::{Item, Memory};
 
@@ -16,12 +21,16 @@ pub(crate) use item::{Item, Memory};
 #[derive(Debug)]
 pub(crate) struct Log {
     epoch: Epoch,
+    /// What was before this offset is not known to this log.
+    start: u64,
     /// Offset of the newest publication there ever was.
     head: u64,
     /// What is kept: the offsets up to the head, without a hole.
     items: VecDeque<Entry>,
     /// Weight of all that was ever appended.
     appended: u64,
+    /// Items that left, kept for who holds the log's lock to drop behind it.
+    gone: Vec<Arc<Item>>,
 }
 
 #[derive(Debug)]
@@ -41,9 +50,11 @@ impl Log {
     pub(crate) fn new(position: Position) -> Self {
         Self {
             epoch: position.epoch,
+            start: position.offset,
             head: position.offset,
             items: VecDeque::new(),
             appended: 0,
+            gone: Vec::new(),
         }
     }
 
@@ -78,12 +89,14 @@ impl Log {
     }
 
     /// Where a new subscription starts; a newcomer not further back than the history goes.
-    pub(crate) fn place(&self, start: Start, retention: &Retention) -> Position {
+    pub(crate) fn place(&self, start: Start, retention: &Retention, now: Instant) -> Position {
         match start {
             Start::Head => self.head(),
             Start::Recent(count) => {
-                let back = count.min(retention.history_len).min(self.items.len());
-                Position::new(self.epoch, self.head - back as u64)
+                let young = |entry: &Entry| age(entry, now) < retention.history_age;
+                let old = self.items.partition_point(|entry| !young(entry));
+                let history = (self.items.len() - old).min(retention.history_len);
+                Position::new(self.epoch, self.head - history.min(count) as u64)
             }
             Start::After(position) => position,
         }
@@ -111,9 +124,10 @@ impl Log {
         }
         let next = cursor.offset + 1;
         if next < first {
+            let counted = cursor.offset >= self.start;
             *cursor = before_first;
             return Some(Read::Gap(Gap {
-                from: Some(next),
+                from: counted.then_some(next),
                 to: before_first,
             }));
         }
@@ -128,7 +142,7 @@ impl Log {
             if self.is_history(oldest, retention, now) || self.is_live(oldest, retention, now) {
                 break;
             }
-            self.items.pop_front();
+            self.trim_oldest();
         }
     }
 
@@ -138,23 +152,34 @@ impl Log {
         Some((self.is_live(oldest, retention, now), oldest.at))
     }
 
-    /// Drops the oldest item before its time.
-    pub(crate) fn trim_oldest(&mut self) -> Option<Arc<Item>> {
-        self.items.pop_front().map(|entry| entry.item)
+    /// Lets the oldest item go; gives how many bytes it held.
+    pub(crate) fn trim_oldest(&mut self) -> Option<usize> {
+        let entry = self.items.pop_front()?;
+        let bytes = entry.item.charged();
+        self.gone.push(entry.item);
+        Some(bytes)
+    }
+
+    /// The items that left since this was last asked.
+    pub(crate) fn take_gone(&mut self) -> Vec<Arc<Item>> {
+        mem::take(&mut self.gone)
     }
 
     /// Both questions are asked of the oldest entry, which all the others are newer than.
     fn is_history(&self, oldest: &Entry, retention: &Retention, now: Instant) -> bool {
-        self.items.len() <= retention.history_len
-            && now.saturating_duration_since(oldest.at) < retention.history_age
+        self.items.len() <= retention.history_len && age(oldest, now) < retention.history_age
     }
 
     fn is_live(&self, oldest: &Entry, retention: &Retention, now: Instant) -> bool {
         let newest = self.items.len() == 1;
         let bytes = self.appended - oldest.before;
         (newest || bytes <= retention.window_bytes as u64)
-            && now.saturating_duration_since(oldest.at) < retention.window_age
+            && age(oldest, now) < retention.window_age
     }
+}
+
+fn age(entry: &Entry, now: Instant) -> Duration {
+    now.saturating_duration_since(entry.at)
 }
 
 #[cfg(test)]
@@ -163,7 +188,6 @@ mod tests {
     use crate::HubConfig;
     use encke_proto::{Data, Publication};
     use proptest::prelude::*;
-    use std::time::Duration;
 
     const EPOCH: Epoch = Epoch::new(9);
 
@@ -196,7 +220,7 @@ mod tests {
         }
 
         fn place(&self, start: Start) -> Position {
-            self.log.place(start, &self.retention)
+            self.log.place(start, &self.retention, self.now)
         }
 
         fn read(&mut self, cursor: &mut Position) -> Option<Read<u64>> {
@@ -268,6 +292,31 @@ mod tests {
     }
 
     #[test]
+    fn a_newcomer_gets_nothing_older_than_the_history_although_the_window_has_it() {
+        let young = Duration::from_secs(1);
+        let mut log = Fixture::new(HubConfig::default().history(100, young).retention);
+        (0..3).for_each(|_| log.publish(1));
+        log.now += Duration::from_secs(2);
+        log.publish(1);
+        let mut newcomer = log.place(Start::Recent(100));
+        assert_eq!(log.read_all(&mut newcomer), publications([4]));
+    }
+
+    #[test]
+    fn a_loss_before_the_log_began_cannot_be_counted() {
+        let mut log = Fixture::with_defaults();
+        log.log = Log::new(Position::new(EPOCH, 60));
+        log.publish(1);
+        let mut before = Position::new(EPOCH, 57);
+        assert_eq!(
+            log.read_all(&mut before),
+            [gap(None, 60), Read::Publication(61)]
+        );
+        let mut at_start = Position::new(EPOCH, 60);
+        assert_eq!(log.read_all(&mut at_start), publications([61]));
+    }
+
+    #[test]
     fn other_epochs_and_future_offsets_begin_with_an_uncounted_gap() {
         let mut log = Fixture::with_defaults();
         let mut unknown = Position::UNKNOWN;
@@ -322,7 +371,7 @@ mod tests {
                 match step {
                     Step::Publish(size) => log.publish(size),
                     Step::Wait(seconds) => log.now += Duration::from_secs(seconds),
-                    Step::Trim => drop(log.log.trim_oldest()),
+                    Step::Trim => { log.log.trim_oldest(); }
                     // The client comes back with the position it was told last.
                     Step::Resubscribe => cursor = log.place(Start::After(Position::new(EPOCH, seen))),
                     Step::Read(times) => for _ in 0..times {

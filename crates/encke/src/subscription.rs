@@ -68,9 +68,14 @@ impl Stream for Subscription {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         let coop = ready!(tokio::task::coop::poll_proceed(cx));
         self.mark.arm(cx.waker());
-        // Asked before the log is read: what was published before the end is read before it.
-        let closing = self.hub.is_closing();
-        let delivery = match self.next_read() {
+        let mut read = self.next_read();
+        // Asked after the log's lock was held: the shutdown sets its mark under it. Then read again:
+        // what was published before the end is given before it.
+        let closing = read.is_none() && self.hub.is_closing();
+        if closing {
+            read = self.next_read();
+        }
+        let delivery = match read {
             Some(Read::Publication(item)) => Delivery::Publication(item.publication().clone()),
             Some(Read::Gap(gap)) => {
                 self.hub.counters.gap();

@@ -6,7 +6,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// Bytes held by all items of a hub, in logs or still on their way to a socket.
+/// Bytes held by all items of a hub.
+///
+/// Not counted: of each session, the rest of what it is sending.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     bytes: AtomicUsize,
