@@ -3,6 +3,10 @@
 //! No IO, no clock, no runtime among the dependencies, so that the rules can be tested without
 //! any. Applications use the crate `encke`, which brings what they need of this one.
 
+mod excerpt;
+#[doc(hidden)]
+pub use excerpt::excerpt;
+
 mod channel;
 pub use channel::{Channel, InvalidChannel};
 
@@ -21,6 +25,9 @@ pub use session::{Disconnect, Gap, Read, Session, Start, Transmit};
 pub mod comet;
 pub mod ndjson;
 pub mod sse;
+
+mod output;
+pub use output::Output;
 
 mod framing;
 pub use framing::{Encoded, Framing};

@@ -1,5 +1,6 @@
 //! Where a publication stands in its channel's log.
 
+use crate::excerpt;
 use std::{fmt, str::FromStr};
 
 /// One life of a log. Offsets of different epochs cannot be compared.
@@ -36,11 +37,11 @@ impl FromStr for Epoch {
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
         let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !digits || text.is_empty() || text.len() > 16 {
-            return Err(InvalidPosition::Epoch(text.to_owned()));
+            return Err(InvalidPosition::Epoch(excerpt(text)));
         }
         u64::from_str_radix(text, 16)
             .map(Self)
-            .map_err(|_| InvalidPosition::Epoch(text.to_owned()))
+            .map_err(|_| InvalidPosition::Epoch(excerpt(text)))
     }
 }
 
@@ -92,14 +93,14 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
         let Some((epoch, offset)) = text.split_once(':') else {
-            return Err(InvalidPosition::Form(text.to_owned()));
+            return Err(InvalidPosition::Form(excerpt(text)));
         };
         let digits = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
         let offset = offset
             .parse()
             .ok()
             .filter(|number| digits && *number < Self::OFFSET_LIMIT)
-            .ok_or_else(|| InvalidPosition::Offset(offset.to_owned()))?;
+            .ok_or_else(|| InvalidPosition::Offset(excerpt(offset)))?;
         Ok(Self::new(epoch.parse()?, offset))
     }
 }

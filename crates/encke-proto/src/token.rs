@@ -7,7 +7,7 @@
 //! Layout before base64url: a byte that tells whether the channels share an epoch, the digest, that
 //! epoch, and per channel its offset, behind its own epoch where they share none.
 
-use crate::{Channel, Epoch, InvalidPosition, Position};
+use crate::{Channel, Epoch, InvalidPosition, Position, excerpt};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// A digest of the names of a session's channels, in their order.
@@ -90,7 +90,7 @@ impl Since {
                 positions: text.split(',').map(str::parse).collect::<Result<_, _>>()?,
             });
         }
-        read_token(text).ok_or_else(|| InvalidPosition::Form(text.chars().take(64).collect()))
+        read_token(text).ok_or_else(|| InvalidPosition::Form(excerpt(text)))
     }
 
     /// Several such texts, as a repeated query parameter gives them.
@@ -106,7 +106,7 @@ impl Since {
         for text in texts {
             let more = Self::parse(text)?;
             if since.binding.is_some() || more.binding.is_some() {
-                return Err(InvalidPosition::Form(text.to_owned()));
+                return Err(InvalidPosition::Form(excerpt(text)));
             }
             since.positions.extend(more.positions);
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::excerpt;
+
 /// Bytes an origin may have: the longest scheme, host and port.
 const MAX_LENGTH: usize = 8 + 253 + 6;
 
@@ -19,15 +21,17 @@ impl Origin {
     ///
     /// When `origin` is not scheme, host and perhaps port; `*` and `null` are no origins.
     pub fn new(origin: &str) -> Result<Self, InvalidOrigin> {
-        let authority = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        match authority {
-            Some(authority) if origin.len() <= MAX_LENGTH && is_authority(authority) => {
-                Ok(Self(origin.into()))
-            }
-            _ => Err(InvalidOrigin(origin.chars().take(MAX_LENGTH).collect())),
+        let (authority, default_port) = match origin.split_once("://") {
+            Some(("https", authority)) => (authority, ":443"),
+            Some(("http", authority)) => (authority, ":80"),
+            _ => ("", ""),
+        };
+        if origin.len() > MAX_LENGTH || !is_authority(authority) {
+            return Err(InvalidOrigin::new(origin));
         }
+        // Browsers leave it out: an origin with it would never be found.
+        let origin = origin.strip_suffix(default_port).unwrap_or(origin);
+        Ok(Self(origin.into()))
     }
 
     /// The origin as it is written into a script or a header.
@@ -51,7 +55,9 @@ fn is_authority(authority: &str) -> bool {
 
 fn is_port_part(text: &str) -> bool {
     match text.strip_prefix(':') {
-        Some(port) => port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok(),
+        Some(port) => port
+            .parse::<u16>()
+            .is_ok_and(|number| number.to_string() == port),
         None => text.is_empty(),
     }
 }
@@ -66,6 +72,12 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an origin such as https://app.example")]
 pub struct InvalidOrigin(String);
+
+impl InvalidOrigin {
+    fn new(origin: &str) -> Self {
+        Self(excerpt(origin))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -87,6 +99,17 @@ mod tests {
     }
 
     #[test]
+    fn default_port_is_left_out_as_browsers_do() {
+        for (origin, written) in [
+            ("https://app.example:443", "https://app.example"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://app.example:443", "http://app.example:443"),
+        ] {
+            assert_eq!(Origin::new(origin).unwrap().as_str(), written);
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused() {
         for origin in [
             "",
@@ -101,6 +124,7 @@ mod tests {
             "http://a:x",
             "http://a:+1",
             "http://a:65536",
+            "http://a:080",
             "http://A",
             "http://a\"",
             "http://u@a",
