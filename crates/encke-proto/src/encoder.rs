@@ -1,11 +1,10 @@
 //! What a session transmits, as bytes of its transport.
 
 use crate::{
-    Binding, Channel, Data, Encoded, Framing, Gap, Position, Publication,
-    comet::{Call, Details, Prelude, SafeExpression},
+    Binding, Channel, Data, Encoded, Framing, Gap, Output, Position, Publication,
+    comet::{Call, Details, Prelude, SafeExpression, write_json},
     ndjson, sse, write_token,
 };
-use bytes::Bytes;
 use std::sync::Arc;
 
 /// How bytes look on one kind of connection.
@@ -21,8 +20,7 @@ pub enum Transport {
 
 /// Writes what one session transmits.
 ///
-/// What does not depend on the session is shared: [`publication`](Self::publication) gives those
-/// bytes back; everything else is written to the buffer it gets.
+/// What does not depend on the session is shared.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     transport: Transport,
@@ -61,8 +59,9 @@ impl Encoder {
     }
 
     /// Writes where the session stands, before anything else.
-    pub fn opened(&self, positions: &[Position], out: &mut Vec<u8>) {
+    pub fn opened(&self, positions: &[Position], out: &mut Output) {
         let token = self.token(positions);
+        let out = out.buffer();
         match &self.transport {
             Transport::Comet(call) => {
                 call.write_prelude(&Prelude::default(), Some(&token), out);
@@ -83,74 +82,56 @@ impl Encoder {
         }
     }
 
-    /// Encodes a publication of the channel with this index.
+    /// Writes a publication of the channel with this index.
     ///
-    /// Gives the shared bytes where this session needs nothing else; writes them with what this
-    /// session needs around them where not. `encoded` is the publication in this encoder's
-    /// [`framing`](Self::framing), `positions` are those after it.
+    /// `encoded` is the publication in this encoder's [`framing`](Self::framing), `positions` are
+    /// those after it.
     pub fn publication(
         &self,
         channel: usize,
         publication: &Publication,
         encoded: &Encoded,
         positions: &[Position],
-        out: &mut Vec<u8>,
-    ) -> Option<Bytes> {
+        out: &mut Output,
+    ) {
         let alone = self.channels.len() == 1;
         match &self.transport {
-            Transport::Ndjson if alone => return Some(encoded.bytes().clone()),
-            Transport::Sse if !self.envelope => return Some(encoded.bytes().clone()),
-            Transport::Ndjson => encoded.write_with_token(&self.token(positions), out),
+            Transport::Ndjson if alone => out.share(encoded.bytes().clone()),
+            Transport::Sse if !self.envelope => out.share(encoded.bytes().clone()),
+            Transport::Ndjson => encoded.share_with_token(&self.token(positions), out),
             Transport::Sse => {
                 let token = self.token(positions);
-                sse::write_token(&token, out);
-                out.extend_from_slice(b"data: ");
-                encoded.write_with_token(&token, out);
-                sse::write_end(out);
+                sse::write_token(&token, out.buffer());
+                out.buffer().extend_from_slice(b"data: ");
+                encoded.share_with_token(&token, out);
+                sse::write_end(out.buffer());
             }
             Transport::Comet(call) => {
                 let token = self.token(positions);
                 let mut details = Details::at(&token);
-                call.write_open(out);
+                let binary = matches!(publication.data, Data::Bytes(_));
+                call.write_open(out.buffer());
                 if self.envelope {
-                    self.write_comet_item(channel, publication, encoded, &token, out);
+                    let channel = &self.channels[channel];
+                    write_comet_head(channel, publication.position, &token, out.buffer());
+                    let name = if binary { "base64" } else { "data" };
+                    let name = format!(",\"{name}\":");
+                    out.buffer().extend_from_slice(name.as_bytes());
+                    out.share(encoded.bytes().clone());
+                    out.buffer().push(b'}');
                 } else {
-                    out.extend_from_slice(encoded.bytes());
-                    if let Data::Bytes(_) = publication.data {
+                    out.share(encoded.bytes().clone());
+                    if binary {
                         details = details.base64();
                     }
                 }
-                call.write_close(&details, out);
+                call.write_close(&details, out.buffer());
             }
         }
-        None
-    }
-
-    fn write_comet_item(
-        &self,
-        channel: usize,
-        publication: &Publication,
-        encoded: &Encoded,
-        token: &str,
-        out: &mut Vec<u8>,
-    ) {
-        let mut head = String::new();
-        let channel = &self.channels[channel];
-        ndjson::write_head(channel, publication.position, token, &mut head);
-        head.push('}');
-        let head = SafeExpression::json(&head);
-        let open = &head.as_bytes()[..head.as_bytes().len() - 1];
-        out.extend_from_slice(open);
-        out.extend_from_slice(match publication.data {
-            Data::Bytes(_) => b",\"base64\":",
-            _ => b",\"data\":",
-        });
-        out.extend_from_slice(encoded.bytes());
-        out.push(b'}');
     }
 
     /// Writes a gap in the channel with this index; `positions` are those after it.
-    pub fn gap(&self, channel: usize, gap: &Gap, positions: &[Position], out: &mut Vec<u8>) {
+    pub fn gap(&self, channel: usize, gap: &Gap, positions: &[Position], out: &mut Output) {
         let token = self.token(positions);
         let mut json = String::new();
         if self.envelope || matches!(self.transport, Transport::Ndjson) {
@@ -158,6 +139,7 @@ impl Encoder {
         } else {
             ndjson::write_gap(gap, &mut json);
         }
+        let out = out.buffer();
         match &self.transport {
             Transport::Ndjson => {
                 json.push('\n');
@@ -184,7 +166,8 @@ impl Encoder {
     }
 
     /// Writes a sign of life.
-    pub fn ping(&self, out: &mut Vec<u8>) {
+    pub fn ping(&self, out: &mut Output) {
+        let out = out.buffer();
         match &self.transport {
             Transport::Comet(call) => call.write_keep_alive(out),
             Transport::Sse => out.extend_from_slice(sse::keep_alive()),
@@ -197,6 +180,15 @@ impl Encoder {
         write_token(self.binding, positions.iter().copied(), &mut token);
         token
     }
+}
+
+/// Writes the fields of an item before its data, as the beginning of a JavaScript object.
+fn write_comet_head(channel: &Channel, position: Position, token: &str, out: &mut Vec<u8>) {
+    let mut head = String::new();
+    ndjson::write_head(channel, position, token, &mut head);
+    head.push('}');
+    write_json(&head, out);
+    out.pop();
 }
 
 #[cfg(test)]
@@ -221,13 +213,21 @@ mod tests {
         Transport::Comet(call.nonce(Nonce::from_bytes([0; 16])))
     }
 
+    fn written(write: impl FnOnce(&mut Output)) -> String {
+        let mut output = Output::default();
+        write(&mut output);
+        let mut written = Vec::new();
+        while !output.is_empty() {
+            written.extend_from_slice(&output.take(usize::MAX));
+        }
+        String::from_utf8(written).unwrap()
+    }
+
     fn encode(encoder: &Encoder, data: impl Into<Data>) -> String {
         let publication = Publication::new(AT, data.into());
         let encoded = Encoded::new(encoder.framing(), &encoder.channels()[0], &publication);
         let positions = vec![AT; encoder.channels().len()];
-        let mut out = Vec::new();
-        let shared = encoder.publication(0, &publication, &encoded, &positions, &mut out);
-        String::from_utf8(shared.map_or(out, Into::into)).unwrap()
+        written(|out| encoder.publication(0, &publication, &encoded, &positions, out))
     }
 
     fn gap(encoder: &Encoder) -> String {
@@ -236,15 +236,11 @@ mod tests {
             from: Some(1),
             to: AT,
         };
-        let mut out = Vec::new();
-        encoder.gap(0, &gap, &positions, &mut out);
-        String::from_utf8(out).unwrap()
+        written(|out| encoder.gap(0, &gap, &positions, out))
     }
 
     fn opened(encoder: &Encoder) -> String {
-        let mut out = Vec::new();
-        encoder.opened(&vec![AT; encoder.channels().len()], &mut out);
-        String::from_utf8(out).unwrap()
+        written(|out| encoder.opened(&vec![AT; encoder.channels().len()], out))
     }
 
     const HEAD: &str = r#"{"channel":"a","epoch":"0000000000000001","offset":2,"position":"#;

@@ -1,6 +1,8 @@
 //! The forms in which a publication is encoded once and shared by all subscribers.
 
-use crate::{Binding, Channel, Data, Publication, comet::SafeExpression, ndjson, sse, token_of};
+use crate::{
+    Binding, Channel, Data, Output, Publication, comet::SafeExpression, ndjson, sse, token_of,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use std::ops::Range;
@@ -26,7 +28,7 @@ impl Framing {
 pub struct Encoded {
     bytes: Bytes,
     /// Where the token of a session on this channel alone stands, to be replaced by another's.
-    token: Range<usize>,
+    token: Option<Range<usize>>,
 }
 
 impl Encoded {
@@ -55,8 +57,8 @@ impl Encoded {
         }
         sse::write_end(&mut out);
         Self {
-            bytes: out.into(),
-            token: start..start + token.len(),
+            bytes: exactly(out),
+            token: Some(start..start + token.len()),
         }
     }
 
@@ -65,8 +67,8 @@ impl Encoded {
         let token = ndjson::write_publication(channel, publication, token, &mut out);
         out.push('\n');
         Self {
-            bytes: out.into(),
-            token,
+            bytes: exactly(out.into_bytes()),
+            token: Some(token),
         }
     }
 
@@ -78,7 +80,7 @@ impl Encoded {
         };
         Self {
             bytes: expression.as_bytes().clone(),
-            token: 0..0,
+            token: None,
         }
     }
 
@@ -97,10 +99,19 @@ impl Encoded {
         self.bytes.is_empty()
     }
 
-    /// Writes the bytes with another token in place of the channel's own, if they have one.
-    pub fn write_with_token(&self, token: &str, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.bytes[..self.token.start]);
-        out.extend_from_slice(token.as_bytes());
-        out.extend_from_slice(&self.bytes[self.token.end..]);
+    /// Writes the bytes with another token in place of the channel's own, if there is one in them.
+    pub fn share_with_token(&self, token: &str, out: &mut Output) {
+        let Some(own) = self.token.clone() else {
+            out.share(self.bytes.clone());
+            return;
+        };
+        out.buffer().extend_from_slice(&self.bytes[..own.start]);
+        out.buffer().extend_from_slice(token.as_bytes());
+        out.share(self.bytes.slice(own.end..));
     }
+}
+
+/// Bytes without the room that was left for more of them.
+fn exactly(bytes: Vec<u8>) -> Bytes {
+    bytes.into_boxed_slice().into()
 }

@@ -27,7 +27,8 @@ use crate::{
 /// A streamed response: one HTTP chunk per item.
 ///
 /// The items may be [`Result`]s. An error ends the response without its last chunk, so that the
-/// client can tell; what came before it is sent. Empty items are skipped. A client of HTTP/1.0
+/// client can tell; what came before it is sent, but for what a slow client's socket did not take
+/// by then. Empty items are skipped. A client of HTTP/1.0
 /// gets the items without chunks and then the end of its connection; to HEAD, 204 and 304
 /// nothing is sent and the stream is dropped unread.
 ///

@@ -1,8 +1,11 @@
 //! A server for HTTP/1.1 that neither waits for ever nor forgets an open stream.
 
 mod io;
+mod peer;
 
-use self::io::GuardedIo;
+pub(crate) use self::peer::Peer;
+
+use self::{io::GuardedIo, peer::WithPeer};
 use crate::BoxError;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1};
@@ -14,10 +17,7 @@ use std::{
     fmt,
     io::{Error, ErrorKind, Result},
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -198,19 +198,20 @@ async fn connect<S, B>(
     S::Error: Into<BoxError>,
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let spoken = Arc::new(AtomicBool::new(false));
-    let io = GuardedIo::new(stream, limits.stall, spoken.clone());
+    let peer = Arc::new(Peer::default());
+    let io = GuardedIo::new(stream, limits.stall, peer.clone());
+    let service = TowerToHyperService::new(WithPeer::new(service, peer.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(BUFFER_SIZE)
-        .serve_connection(TokioIo::new(io), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let served = tokio::select! {
         served = &mut connection => served,
         _ = closed.changed() => {
             // hyper would wait for a first request; a browser opens connections to spare.
-            if !spoken.load(Ordering::Relaxed) {
+            if !peer.has_spoken() {
                 return;
             }
             connection.as_mut().graceful_shutdown();

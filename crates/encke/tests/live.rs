@@ -488,6 +488,37 @@ async fn streams_carry_the_headers_that_keep_them_live_and_contained() {
 }
 
 #[tokio::test]
+async fn encodings_count_in_the_memory_limit_too() {
+    let limit = 4 << 20;
+    let (hub, address) = hub(HubConfig::default().memory_limit(limit)).await;
+    publish(&hub, (0..30).map(|_| "\n<".repeat(50_000))).await;
+    for over in TRANSPORTS {
+        let mut stream = Stream::open(address, over, "history=100").await;
+        publish(&hub, ["end".to_owned()]).await;
+        while stream.next().await != Given::Data("end".into()) {
+            assert!(hub.stats().memory <= limit, "{over:?} {:?}", hub.stats());
+        }
+    }
+    assert!(hub.stats().trimmed > 0);
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_told_where_it_stands_first() {
+    let (hub, address) = hub(HubConfig::default()).await;
+    publish(&hub, numbered([1])).await;
+    let path = "/live/news?post=http://encke&since=aa:1";
+    let mut stream = Listener::open(address, path, "").await;
+    stream.script().await;
+    let first = stream.script().await;
+    assert!(
+        first.starts_with("parent.postMessage({position:'"),
+        "{first}"
+    );
+    assert!(first.ends_with("'},\"http://encke\");"), "{first}");
+    assert!(stream.script().await.contains(",gap:{"));
+}
+
+#[tokio::test]
 async fn head_opens_no_session() {
     let (hub, address) = hub(HubConfig::default()).await;
     let request = "HEAD /live/news HTTP/1.1\r\nhost: encke\r\naccept: text/event-stream\r\n\r\n";

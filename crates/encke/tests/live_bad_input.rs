@@ -231,6 +231,11 @@ async fn an_allowed_origin_listens_and_is_known_to_whoever_authorises() {
         "{policy}"
     );
     post.script().await;
+    assert!(
+        post.script()
+            .await
+            .starts_with("parent.postMessage({position:'")
+    );
     hub.channel("news").unwrap().publish("kiki").await.unwrap();
     let script = post.script().await;
     assert!(

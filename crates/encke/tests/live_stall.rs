@@ -51,7 +51,7 @@ async fn our_server_cuts_a_client_that_reads_nothing_while_data_waits() {
     for transport in ["transport=sse", "transport=ndjson", "callback=parent.f"] {
         let mut stalled = stalled_client(address, transport).await;
         let mut reading = Listener::open(address, "/live/news", "").await;
-        let before = hub.stats().gone;
+        let before = hub.stats().stalled;
         let reader = tokio::spawn(async move {
             loop {
                 reading.item().await;
@@ -59,7 +59,7 @@ async fn our_server_cuts_a_client_that_reads_nothing_while_data_waits() {
         });
         fill(&hub).await;
         wait_until(&hub, |stats| stats.sessions == 1).await;
-        assert_eq!(hub.stats().gone, before + 1, "{transport}");
+        assert_eq!(hub.stats().stalled, before + 1, "{transport}");
         stalled.is_cut().await;
         reader.abort();
         wait_until(&hub, |stats| stats.sessions == 0).await;
@@ -82,6 +82,43 @@ async fn under_a_foreign_server_a_stalled_session_is_freed_at_its_deadline() {
     drop((stalled, held));
     wait_until(&hub, |stats| stats.sessions == 0).await;
     assert_eq!((hub.stats().stalled, hub.stats().gone), (1, 0));
+}
+
+/// Half a megabyte, taken a little at a time for longer than the limit.
+async fn take_slowly(address: SocketAddr, hub: &Hub, transport: &str) {
+    let mut slow = stalled_client(address, transport).await;
+    let large = "x".repeat(512 << 10);
+    hub.channel("news")
+        .unwrap()
+        .publish(large.as_str())
+        .await
+        .unwrap();
+    slow.taking(12 << 10, Duration::from_millis(60)).await;
+    assert!(slow.until(&large).await.ends_with(&large), "{transport}");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_is_not_stalled() {
+    for transport in ["transport=sse", "transport=ndjson", "callback=parent.f"] {
+        let hub = Hub::new(HubConfig::default().stall_limit(LIMIT));
+        let (ours, foreign) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        );
+        let addresses = (ours.local_addr().unwrap(), foreign.local_addr().unwrap());
+        tokio::spawn(
+            encke::serve(ours, open(&hub))
+                .stall_limit(LIMIT)
+                .into_future(),
+        );
+        let app = axum::Router::new().nest_service("/live", open(&hub));
+        tokio::spawn(axum::serve(foreign, app).into_future());
+        tokio::join!(
+            take_slowly(addresses.0, &hub, transport),
+            take_slowly(addresses.1, &hub, transport),
+        );
+        assert_eq!(hub.stats().stalled, 0, "{transport}");
+    }
 }
 
 #[tokio::test]

@@ -46,8 +46,17 @@ impl Call {
     }
 
     /// Writes the prelude, whose script has the nonce of the messages.
+    ///
+    /// The page of another origin cannot look into the iframe: it gets the `position` as a message
+    /// of its own, without data.
     pub fn write_prelude(&self, prelude: &Prelude, position: Option<&str>, out: &mut Vec<u8>) {
         prelude.write(self.nonce.as_ref(), position, out);
+        if let (Target::Post(origin), Some(position)) = (&self.target, position) {
+            write_script_open(self.nonce.as_ref(), out);
+            out.extend_from_slice(b"parent.postMessage({position:");
+            write_string(position, out);
+            write_post_close(origin, out);
+        }
     }
 
     /// Writes a call with the message alone, as Play does.
@@ -88,9 +97,8 @@ impl Call {
                     out.push(b',');
                     details.write(out);
                 }
-                out.extend_from_slice(b"},\"");
-                out.extend_from_slice(origin.as_str().as_bytes());
-                out.push(b'"');
+                write_post_close(origin, out);
+                return;
             }
         }
         out.extend_from_slice(b");</script>");
@@ -101,6 +109,12 @@ impl Call {
         write_script_open(self.nonce.as_ref(), out);
         out.extend_from_slice(b"</script>");
     }
+}
+
+fn write_post_close(origin: &Origin, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"},\"");
+    out.extend_from_slice(origin.as_str().as_bytes());
+    out.extend_from_slice(b"\");</script>");
 }
 
 pub(super) fn write_script_open(nonce: Option<&Nonce>, out: &mut Vec<u8>) {

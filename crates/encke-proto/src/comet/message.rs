@@ -20,14 +20,14 @@ impl SafeExpression {
     pub fn string(text: &str) -> Self {
         let mut bytes = Vec::with_capacity(text.len() + 2);
         write_string(text, &mut bytes);
-        Self(bytes.into())
+        Self(bytes.into_boxed_slice().into())
     }
 
     /// The value of JSON text, as [`write_json`] writes it.
     pub fn json(json: &str) -> Self {
         let mut bytes = Vec::with_capacity(json.len());
         write_json(json, &mut bytes);
-        Self(bytes.into())
+        Self(bytes.into_boxed_slice().into())
     }
 
     /// The value `undefined`.
@@ -46,7 +46,7 @@ impl SafeExpression {
         if bytes.is_empty() {
             return Ok(Self::undefined());
         }
-        Ok(Self(bytes.into()))
+        Ok(Self(bytes.into_boxed_slice().into()))
     }
 
     /// The expression as it is written into a script.

@@ -64,7 +64,8 @@ export class Stream {
 
   #ended(position) {
     this.#close();
-    this.#position = position ?? this.#position;
+    // What the iframe says is where its session began.
+    this.#position ??= position;
     this.#failures += 1;
     this.#handlers.state("reconnecting");
     this.#after(Math.min(this.#failures, 10) * 1_000, () => this.#connect());

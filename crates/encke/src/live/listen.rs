@@ -6,7 +6,9 @@ use super::{
     request::{Listen, Wanted},
     session::LiveSession,
 };
-use crate::{Body, CspNonce, SameOriginFrame, hub::Shared, live_headers::live_headers, problem};
+use crate::{
+    Body, CspNonce, SameOriginFrame, hub::Shared, live_headers::live_headers, problem, serve::Peer,
+};
 use encke_proto::{
     Channel, Encoder, Transport,
     comet::{Call, Nonce},
@@ -35,7 +37,8 @@ pub(super) fn listen(
         return response;
     }
     let encoder = Encoder::new(transport, listen.envelope, channels);
-    let session = LiveSession::open(hub.clone(), encoder, &listen.starts);
+    let peer = request.extensions.get::<Arc<Peer>>().cloned();
+    let session = LiveSession::open(hub.clone(), peer, encoder, &listen.starts);
     *response.body_mut() = Body::new(LiveBody::new(session));
     response
 }

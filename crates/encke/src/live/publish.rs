@@ -77,6 +77,10 @@ where
         HeaderValue::from_static("application/json"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -112,7 +116,8 @@ impl Kind {
     fn data(self, body: Bytes) -> Result<Data, String> {
         match self {
             Self::TextOrBytes => Ok(Data::text_or_bytes(body)),
-            Self::Bytes => Ok(Data::Bytes(body)),
+            // Without the room that was left for more of them.
+            Self::Bytes => Ok(Data::Bytes(Bytes::copy_from_slice(&body))),
             Self::Json => {
                 let text = str::from_utf8(&body)
                     .map_err(|error| format!("the JSON is not UTF-8: {error}"))?;

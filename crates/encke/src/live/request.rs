@@ -5,6 +5,7 @@ use crate::LastEventId;
 use encke_proto::{
     Channel, InvalidChannel, InvalidPosition, Position, Since, Start,
     comet::{Callback, InvalidCallback, Origin},
+    excerpt,
 };
 use http::{HeaderName, header, request::Parts};
 use percent_encoding::percent_decode_str;
@@ -128,7 +129,7 @@ impl Query<'_> {
         match self.text("envelope")?.as_deref() {
             None | Some("0" | "false") => Ok(false),
             Some("" | "1" | "true") => Ok(true),
-            Some(other) => Err(InvalidRequest::Envelope(other.to_owned())),
+            Some(other) => Err(InvalidRequest::Envelope(excerpt(other))),
         }
     }
 }
@@ -141,7 +142,7 @@ fn wanted(query: &Query<'_>, request: &Parts, origins: &Origins) -> Result<Wante
         Some("sse") => Ok(Wanted::Sse),
         Some("ndjson") => Ok(Wanted::Ndjson),
         Some("comet") => comet(callback, post, request, origins),
-        Some(other) => Err(InvalidRequest::Transport(other.to_owned())),
+        Some(other) => Err(InvalidRequest::Transport(excerpt(other))),
         None if accepts_event_stream(request) => Ok(Wanted::Sse),
         None if framed => comet(callback, post, request, origins),
         None => Ok(Wanted::Ndjson),
@@ -169,7 +170,7 @@ fn comet(
         (Some(callback), None) => Wanted::CometCallback(Callback::in_parent(&callback)?),
         (None, Some(origin)) => match origins.receiver(&origin, request) {
             Some(origin) => Wanted::CometPost(origin),
-            None => return Err(InvalidRequest::ForeignReceiver(origin)),
+            None => return Err(InvalidRequest::ForeignReceiver(excerpt(&origin))),
         },
     };
     check_framed(request)?;
@@ -183,7 +184,7 @@ fn check_framed(request: &Parts) -> Result<(), InvalidRequest> {
     match request.headers.get(&SEC_FETCH_DEST) {
         Some(destination) if destination != "iframe" && destination != "frame" => {
             let destination = String::from_utf8_lossy(destination.as_bytes());
-            Err(InvalidRequest::NotFramed(destination.into_owned()))
+            Err(InvalidRequest::NotFramed(excerpt(&destination)))
         }
         _ => Ok(()),
     }
@@ -216,7 +217,7 @@ fn starts(
         Some(count) => Start::Recent(
             count
                 .parse()
-                .map_err(|_| InvalidRequest::History(count.clone()))?,
+                .map_err(|_| InvalidRequest::History(excerpt(&count)))?,
         ),
     };
     Ok(vec![start; channels.len()])

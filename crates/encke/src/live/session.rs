@@ -3,25 +3,23 @@
 //! The hub's sweep wakes it when a ping is due, and takes its state away when the client stalls,
 //! whether or not the server ever polls the body again.
 
-use crate::{channel_log::Attachment, hub::Shared, log::Item, mark::Mark};
+use crate::{channel_log::Attachment, hub::Shared, log::Item, mark::Mark, serve::Peer};
 use bytes::Bytes;
-use encke_proto::{Disconnect, Encoder, Position, Session, Start, Transmit};
+use encke_proto::{Disconnect, Encoder, Output, Position, Session, Start, Transmit};
 use std::{
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
-/// Bytes after which a write is full: what is left comes with the next.
-const WRITE_SIZE: usize = 64 << 10;
-
-/// From this size on shared bytes are handed over by themselves rather than copied behind others.
-const COPY_LIMIT: usize = 16 << 10;
+/// Most bytes of one write. A client that takes one within the stall limit is slow, not stalled.
+const WRITE_SIZE: usize = 16 << 10;
 
 /// One connected client.
 pub(crate) struct LiveSession {
     hub: Arc<Shared>,
+    /// The connection, where it is one of our own server's.
+    peer: Option<Arc<Peer>>,
     mark: Arc<Mark>,
     /// `None` when the session is over.
     state: Mutex<Option<State>>,
@@ -33,8 +31,8 @@ struct State {
     session: Session,
     encoder: Encoder,
     attachments: Box<[Attachment]>,
-    /// Encoded, and too large to go behind what was written before it.
-    held: Option<Bytes>,
+    /// Encoded and not handed over yet: less than a write, or the rest of one publication.
+    output: Output,
     /// When bytes were handed over, until more are asked for.
     handed_over: Option<Instant>,
 }
@@ -46,7 +44,12 @@ pub(crate) struct Stalled;
 
 impl LiveSession {
     /// Places a cursor in every channel: nothing published from here on is missed.
-    pub(crate) fn open(hub: Arc<Shared>, encoder: Encoder, starts: &[Start]) -> Arc<Self> {
+    pub(crate) fn open(
+        hub: Arc<Shared>,
+        peer: Option<Arc<Peer>>,
+        encoder: Encoder,
+        starts: &[Start],
+    ) -> Arc<Self> {
         let mark = Arc::new(Mark::new());
         let (attachments, cursors): (Vec<_>, Vec<Position>) = encoder
             .channels()
@@ -58,11 +61,12 @@ impl LiveSession {
             session: Session::new(cursors, hub.config.keep_alive, Shared::now()),
             encoder,
             attachments: attachments.into(),
-            held: None,
+            output: Output::default(),
             handed_over: None,
         };
         Arc::new(Self {
             hub,
+            peer,
             mark,
             state: Mutex::new(Some(state)),
         })
@@ -74,24 +78,34 @@ impl LiveSession {
 
     /// The bytes to send next; `None` after the last.
     pub(crate) fn poll_bytes(&self, cx: &Context<'_>) -> Poll<Option<Result<Bytes, Stalled>>> {
+        let now = Shared::now();
+        self.mark.arm(cx.waker());
+        let polled = self.poll_state(now);
+        // Encoding may have taken the hub over its limit.
+        self.hub.trim(now);
+        polled
+    }
+
+    fn poll_state(&self, now: Instant) -> Poll<Option<Result<Bytes, Stalled>>> {
         let mut slot = self.lock();
         let Some(state) = slot.as_mut() else {
             return Poll::Ready(Some(Err(Stalled)));
         };
-        let now = Shared::now();
-        self.mark.arm(cx.waker());
-        if self.hub.is_closing() {
+        let mut bytes = state.next_bytes(&self.hub, now);
+        // Asked after the logs' locks were held: the shutdown sets its mark under them.
+        if bytes.is_empty() && self.hub.is_closing() {
             state.session.handle_disconnect(Disconnect::Shutdown);
+            bytes = state.next_bytes(&self.hub, now);
         }
-        let bytes = state.next_bytes(&self.hub, now);
-        state.handed_over = (!bytes.is_empty()).then_some(now);
         if !bytes.is_empty() {
+            state.handed_over = Some(now);
             return Poll::Ready(Some(Ok(bytes)));
         }
-        if state.session.is_ended() {
-            return Poll::Ready(None);
+        state.handed_over = None;
+        match state.session.is_ended() {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
         }
-        Poll::Pending
     }
 
     /// Ends a session whose client stalled; wakes one whose ping is due.
@@ -121,8 +135,11 @@ impl LiveSession {
         let Some(state) = self.lock().take() else {
             return;
         };
-        let disconnect = state.session.is_ended().then_some(Disconnect::Shutdown);
-        self.hub.counters.ended(disconnect);
+        let stalled = self.peer.as_ref().is_some_and(|peer| peer.has_stalled());
+        self.hub.counters.ended(match state.session.is_ended() {
+            true => Some(Disconnect::Shutdown),
+            false => stalled.then_some(Disconnect::Stalled),
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<State>> {
@@ -133,21 +150,13 @@ impl LiveSession {
 impl State {
     /// Everything between cursors and heads, up to a full write; nothing where there is none.
     fn next_bytes(&mut self, hub: &Shared, now: Instant) -> Bytes {
-        let mut write = Write::default();
-        if let Some(held) = self.held.take() {
-            write.alone = held;
-        }
-        while write.len() < WRITE_SIZE {
+        while self.output.len() < WRITE_SIZE {
             let Some(transmit) = self.next_transmit(now) else {
                 break;
             };
-            let shared = self.encode(transmit, hub, write.buffer());
-            self.held = shared.and_then(|shared| write.push(shared));
-            if self.held.is_some() {
-                break;
-            }
+            self.encode(transmit, hub);
         }
-        write.finish()
+        self.output.take(WRITE_SIZE)
     }
 
     fn next_transmit(&mut self, now: Instant) -> Option<Transmit<Arc<Item>>> {
@@ -157,14 +166,9 @@ impl State {
         })
     }
 
-    /// Gives bytes that are shared; writes those of this session alone.
-    fn encode(
-        &self,
-        transmit: Transmit<Arc<Item>>,
-        hub: &Shared,
-        out: &mut Vec<u8>,
-    ) -> Option<Bytes> {
+    fn encode(&mut self, transmit: Transmit<Arc<Item>>, hub: &Shared) {
         let positions = self.session.positions();
+        let out = &mut self.output;
         match transmit {
             Transmit::Opened => self.encoder.opened(positions, out),
             Transmit::Publication {
@@ -174,8 +178,7 @@ impl State {
                 let name = self.attachments[channel].channel();
                 let encoded = item.encoded(self.encoder.framing(), name);
                 let publication = item.publication();
-                return self
-                    .encoder
+                self.encoder
                     .publication(channel, publication, encoded, positions, out);
             }
             Transmit::Gap { channel, gap } => {
@@ -186,46 +189,5 @@ impl State {
             // A stream of HTTP says goodbye by ending.
             Transmit::Disconnect(_) => {}
         }
-        None
-    }
-}
-
-/// The bytes of one write: shared ones where they are all there is, copies one behind the other
-/// where there is more.
-#[derive(Default)]
-struct Write {
-    alone: Bytes,
-    joined: Vec<u8>,
-}
-
-impl Write {
-    fn len(&self) -> usize {
-        self.alone.len() + self.joined.len()
-    }
-
-    /// Adds shared bytes; gives them back where they are too large to be copied.
-    fn push(&mut self, shared: Bytes) -> Option<Bytes> {
-        if self.len() == 0 {
-            self.alone = shared;
-        } else if shared.len() < COPY_LIMIT {
-            self.buffer().extend_from_slice(&shared);
-        } else {
-            return Some(shared);
-        }
-        None
-    }
-
-    /// Where to write what is nobody else's.
-    fn buffer(&mut self) -> &mut Vec<u8> {
-        let alone = mem::take(&mut self.alone);
-        self.joined.extend_from_slice(&alone);
-        &mut self.joined
-    }
-
-    fn finish(self) -> Bytes {
-        if self.joined.is_empty() {
-            return self.alone;
-        }
-        self.joined.into()
     }
 }

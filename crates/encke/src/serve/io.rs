@@ -3,13 +3,11 @@
 //! The deadline stands here, not in the body: nobody polls the body of a connection that cannot
 //! be written to.
 
+use super::Peer;
 use std::{
     io::{Error, ErrorKind, IoSlice, Result},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,21 +18,21 @@ use tokio::{
 };
 
 /// Unsent bytes that the kernel holds of a connection before it takes no more: more would be
-/// memory that nobody counts, and data that a stalled peer seems to have taken.
+/// memory that nobody counts, and data that a stalled peer seems to have taken. The socket is
+/// writable again at half of them, which the slowest client must take within the limit.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 64 << 10;
+const UNSENT: u32 = 16 << 10;
 
 pub(super) struct GuardedIo {
     stream: TcpStream,
     stall_limit: Duration,
     /// Runs while the socket takes nothing.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Whether the peer ever sent anything.
-    spoken: Arc<AtomicBool>,
+    peer: Arc<Peer>,
 }
 
 impl GuardedIo {
-    pub(super) fn new(stream: TcpStream, stall_limit: Duration, spoken: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(stream: TcpStream, stall_limit: Duration, peer: Arc<Peer>) -> Self {
         if let Err(error) = set_options(&stream, stall_limit) {
             tracing::debug!(%error, "socket option refused");
         }
@@ -42,7 +40,7 @@ impl GuardedIo {
             stream,
             stall_limit,
             deadline: None,
-            spoken,
+            peer,
         }
     }
 
@@ -54,6 +52,7 @@ impl GuardedIo {
         let limit = self.stall_limit;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
         deadline.as_mut().poll(cx).map(|()| {
+            self.peer.stalls();
             let message = format!("the peer took nothing for {limit:?} while data waited");
             Err(Error::new(ErrorKind::TimedOut, message))
         })
@@ -82,7 +81,7 @@ impl AsyncRead for GuardedIo {
     ) -> Poll<Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if !buf.filled().is_empty() {
-            self.spoken.store(true, Ordering::Relaxed);
+            self.peer.speaks();
         }
         read
     }

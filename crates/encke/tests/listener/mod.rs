@@ -172,6 +172,17 @@ impl Listener {
         }
     }
 
+    /// Takes `step` bytes at a time, with pauses, for as long as there are some without waiting.
+    pub async fn taking(&mut self, step: usize, pause: Duration) {
+        let mut taken = vec![0; step];
+        while let Ok(Ok(read)) = timeout(10 * pause, self.socket.read(&mut taken)).await
+            && read > 0
+        {
+            self.raw.extend_from_slice(&taken[..read]);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// Whether the stream ends, by its last chunk, without anything more in it.
     pub async fn ends(&mut self) -> bool {
         loop {
