@@ -22,6 +22,7 @@ use crate::{
     chunk::{Chunk, Text},
     item::JsonItem,
     live_headers::live_headers,
+    until::Until,
 };
 
 /// A streamed response: one HTTP chunk per item.
@@ -45,6 +46,7 @@ pub struct Chunked {
     headers: HeaderMap,
     chunks: BoxStream<'static, Result<Bytes, BoxError>>,
     trailers: Vec<(HeaderName, TrailerValue)>,
+    until: Until,
 }
 
 type TrailerValue = Box<dyn FnOnce() -> HeaderValue + Send>;
@@ -59,6 +61,7 @@ impl Chunked {
             headers: live_headers(S::Item::content_type()),
             chunks: stream.map(Chunk::into_bytes).boxed(),
             trailers: Vec::new(),
+            until: Until::Never,
         }
     }
 
@@ -122,6 +125,7 @@ impl Chunked {
                 })
             }),
             trailers: Vec::new(),
+            until: Until::Never,
         }
     }
 
@@ -167,14 +171,25 @@ impl Chunked {
         self
     }
 
+    /// Ends the response, with its last chunk, when `signal` resolves and nothing more is ready.
+    ///
+    /// Default: never; when the server shuts down, the stream may go on to its own end for as long
+    /// as [`Serve::drain_limit`](crate::Serve::drain_limit) allows. Give
+    /// [`Shutdown::begun`](crate::Shutdown::begun) to a stream that has none.
+    pub fn until(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.until = Until::signal(signal);
+        self
+    }
+
     /// The response, for servers other than axum.
     pub fn into_response(self) -> Response<Body> {
         let Self {
             headers,
             chunks,
             trailers,
+            until,
         } = self;
-        let mut body = StreamBody::new(chunks);
+        let mut body = StreamBody::new(until.end(chunks));
         if !trailers.is_empty() {
             body = body.with_trailers(Box::new(|| {
                 trailers

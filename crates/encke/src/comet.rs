@@ -21,6 +21,7 @@ use crate::{
     item::{JsonItem, MessageItem},
     keep_alive::keep_alive,
     live_headers::live_headers,
+    until::Until,
 };
 
 /// A response whose every message is a script element that calls a function of the page.
@@ -50,6 +51,7 @@ pub struct Comet<M = Messages> {
     nonce: Option<Nonce>,
     prelude: Prelude,
     keep_alive: Duration,
+    until: Until,
     messages: M,
 }
 
@@ -78,6 +80,7 @@ impl Comet<()> {
             nonce: None,
             prelude: Prelude::default(),
             keep_alive: Duration::ZERO,
+            until: Until::Server,
             messages: (),
         }
     }
@@ -151,6 +154,7 @@ impl Comet<()> {
             nonce,
             prelude,
             keep_alive,
+            until,
             messages: (),
         } = self;
         Comet {
@@ -158,6 +162,7 @@ impl Comet<()> {
             nonce,
             prelude,
             keep_alive,
+            until,
             messages: Messages(Box::new(messages)),
         }
     }
@@ -189,6 +194,16 @@ impl<M> Comet<M> {
         self.keep_alive = period;
         self
     }
+
+    /// Ends the response, with its last chunk, when `signal` resolves and nothing more is ready.
+    ///
+    /// Default: when [`serve`](crate::serve()) shuts down; under another server never. Give
+    /// `std::future::pending()` to a stream that should go on to its own end, for as long as
+    /// [`Serve::drain_limit`](crate::Serve::drain_limit) allows.
+    pub fn until(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.until = Until::signal(signal);
+        self
+    }
 }
 
 impl Comet {
@@ -199,6 +214,7 @@ impl Comet {
             nonce,
             prelude,
             keep_alive: period,
+            until,
             messages: Messages(messages),
         } = self;
         let mut first = Vec::new();
@@ -207,7 +223,7 @@ impl Comet {
         let mut alive = Vec::new();
         call.write_keep_alive(&mut alive);
 
-        let scripts = keep_alive(messages(call), period, alive.into());
+        let scripts = keep_alive(until.end(messages(call)), period, alive.into());
         let body = stream::iter([Ok(first.into())]).chain(scripts).boxed();
         let mut response = Response::new(Body::streaming(StreamBody::new(body)));
         *response.headers_mut() =

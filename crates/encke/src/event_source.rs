@@ -15,7 +15,7 @@ use http::{HeaderValue, Response};
 pub use self::{into_event::IntoEvent, last_event_id::LastEventId, out::EventOut};
 use crate::{
     Body, BoxError, body::StreamBody, callback, item::JsonItem, keep_alive::keep_alive,
-    live_headers::live_headers,
+    live_headers::live_headers, until::Until,
 };
 
 /// A response of events, as `text/event-stream`.
@@ -36,6 +36,7 @@ use crate::{
 pub struct EventSource {
     events: BoxStream<'static, Result<Bytes, BoxError>>,
     keep_alive: Duration,
+    until: Until,
 }
 
 impl EventSource {
@@ -89,6 +90,7 @@ impl EventSource {
         Self {
             events,
             keep_alive: Duration::ZERO,
+            until: Until::Server,
         }
     }
 
@@ -101,10 +103,20 @@ impl EventSource {
         self
     }
 
+    /// Ends the response, with its last chunk, when `signal` resolves and nothing more is ready.
+    ///
+    /// Default: when [`serve`](crate::serve()) shuts down; under another server never. Give
+    /// `std::future::pending()` to a stream that should go on to its own end, for as long as
+    /// [`Serve::drain_limit`](crate::Serve::drain_limit) allows.
+    pub fn until(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.until = Until::signal(signal);
+        self
+    }
+
     /// The response, for servers other than axum.
     pub fn into_response(self) -> Response<Body> {
         let alive = Bytes::from_static(sse::keep_alive());
-        let events = keep_alive(self.events, self.keep_alive, alive);
+        let events = keep_alive(self.until.end(self.events), self.keep_alive, alive);
         let mut response = Response::new(Body::streaming(StreamBody::new(events)));
         *response.headers_mut() = live_headers(Some(HeaderValue::from_static(
             "text/event-stream; charset=utf-8",

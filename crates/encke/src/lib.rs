@@ -64,6 +64,9 @@ pub use encke_proto::comet::{InvalidOrigin, Origin};
 mod serve;
 pub use self::serve::{Serve, serve};
 
+mod shutdown;
+pub use self::shutdown::Shutdown;
+
 mod chunked;
 pub use self::chunked::{Chunked, Out};
 
@@ -88,6 +91,7 @@ pub use self::callback::SendError;
 
 mod keep_alive;
 mod live_headers;
+mod until;
 
 mod security_headers;
 pub use self::security_headers::{

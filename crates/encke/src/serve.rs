@@ -1,34 +1,24 @@
-//! A server for HTTP/1.1 that neither waits for ever nor forgets an open stream.
+//! A server that neither waits for ever nor forgets an open stream.
 
+mod connection;
+mod heard;
 mod io;
 mod peer;
 
 pub(crate) use self::peer::Peer;
 
-use self::{io::GuardedIo, peer::WithPeer};
-use crate::BoxError;
+use self::{connection::Connections, heard::Heard};
+use crate::{BoxError, Shutdown};
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper::body::Incoming;
 use std::{
     fmt,
     io::{Error, ErrorKind, Result},
     pin::{Pin, pin},
-    sync::Arc,
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, task::JoinSet};
 use tower_service::Service;
-
-/// How much hyper may hold of a connection's input, and of its output that the socket takes not.
-const BUFFER_SIZE: usize = 64 << 10;
 
 /// How long to wait for another connection to end when the process has no descriptor left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -47,9 +37,12 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
     Serve {
         listener,
-        service,
-        shutdown: Box::pin(std::future::pending()),
-        limits: Limits::default(),
+        connections: Connections {
+            service,
+            limits: Limits::default(),
+            shutdown: Shutdown::new(),
+        },
+        graceful: Box::pin(std::future::pending()),
     }
 }
 
@@ -57,9 +50,9 @@ pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
 #[must_use = "a server does nothing until it is awaited"]
 pub struct Serve<S> {
     listener: TcpListener,
-    service: S,
-    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
-    limits: Limits,
+    connections: Connections<S>,
+    /// Begins the shutdown.
+    graceful: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -80,14 +73,22 @@ impl Default for Limits {
 }
 
 impl<S> Serve<S> {
-    /// Stops accepting once `shutdown` resolves, and lets open responses end.
+    /// Stops accepting once `signal` resolves, and lets open responses end.
     ///
-    /// Streams end when their source does: call [`Hub::shutdown`](crate::Hub::shutdown) before.
+    /// What ends by itself then, and what is cut in the end, is told at [`Shutdown`].
     pub fn with_graceful_shutdown(
         mut self,
-        shutdown: impl Future<Output = ()> + Send + 'static,
+        signal: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        self.shutdown = Box::pin(shutdown);
+        self.graceful = Box::pin(signal);
+        self
+    }
+
+    /// As [`with_graceful_shutdown`](Self::with_graceful_shutdown), once `shutdown` begins.
+    ///
+    /// With both, the signal begins this shutdown too, for all who share the handle.
+    pub fn with_shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.connections.shutdown = shutdown;
         self
     }
 
@@ -95,7 +96,7 @@ impl<S> Serve<S> {
     ///
     /// Default: 5 seconds.
     pub fn drain_limit(mut self, limit: Duration) -> Self {
-        self.limits.drain = limit;
+        self.connections.limits.drain = limit;
         self
     }
 
@@ -103,7 +104,7 @@ impl<S> Serve<S> {
     ///
     /// Default: 10 seconds.
     pub fn stall_limit(mut self, limit: Duration) -> Self {
-        self.limits.stall = limit;
+        self.connections.limits.stall = limit;
         self
     }
 
@@ -111,7 +112,7 @@ impl<S> Serve<S> {
     ///
     /// Default: 10 seconds.
     pub fn head_limit(mut self, limit: Duration) -> Self {
-        self.limits.head = limit;
+        self.connections.limits.head = limit;
         self
     }
 }
@@ -120,7 +121,7 @@ impl<S> fmt::Debug for Serve<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
             .field("listener", &self.listener)
-            .field("limits", &self.limits)
+            .field("limits", &self.connections.limits)
             .finish_non_exhaustive()
     }
 }
@@ -148,20 +149,24 @@ where
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     async fn run(self) -> Result<()> {
-        let (closing, closed) = watch::channel(());
-        let mut connections = JoinSet::new();
-        let mut shutdown = self.shutdown;
+        let Self {
+            listener,
+            connections,
+            mut graceful,
+        } = self;
+        let shutdown = connections.shutdown.clone();
+        let mut begun = pin!(shutdown.begun());
+        let mut open = JoinSet::new();
         loop {
             let accepted = tokio::select! {
-                () = &mut shutdown => break,
-                accepted = self.listener.accept() => accepted,
-                Some(_) = connections.join_next() => continue,
+                () = &mut graceful => break,
+                () = &mut begun => break,
+                accepted = listener.accept() => accepted,
+                Some(_) = open.join_next() => continue,
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let connection =
-                        connect(stream, self.service.clone(), self.limits, closed.clone());
-                    connections.spawn(connection);
+                    open.spawn(connections.clone().serve(stream));
                 }
                 Err(error) if is_of_connection(&error) => {}
                 Err(error) => {
@@ -170,10 +175,10 @@ where
                 }
             }
         }
-        drop(self.listener);
-        drop(closing);
-        let drained = async { while connections.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(self.limits.drain, drained).await;
+        drop(listener);
+        shutdown.begin();
+        let drained = async { while open.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(connections.limits.drain, drained).await;
         Ok(())
     }
 }
@@ -184,42 +189,4 @@ fn is_of_connection(error: &Error) -> bool {
         error.kind(),
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
     )
-}
-
-/// Serves one connection; once the server closes, lets its response end.
-async fn connect<S, B>(
-    stream: TcpStream,
-    service: S,
-    limits: Limits,
-    mut closed: watch::Receiver<()>,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<BoxError>,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    let peer = Arc::new(Peer::default());
-    let io = GuardedIo::new(stream, limits.stall, peer.clone());
-    let service = TowerToHyperService::new(WithPeer::new(service, peer.clone()));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(BUFFER_SIZE)
-        .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let served = tokio::select! {
-        served = &mut connection => served,
-        _ = closed.changed() => {
-            // hyper would wait for a first request; a browser opens connections to spare.
-            if !peer.has_spoken() {
-                return;
-            }
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        let error: &dyn std::error::Error = &error;
-        tracing::debug!(error, "connection ended");
-    }
 }

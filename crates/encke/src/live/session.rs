@@ -93,7 +93,7 @@ impl LiveSession {
         };
         let mut bytes = state.next_bytes(&self.hub, now);
         // Asked after the logs' locks were held: the shutdown sets its mark under them.
-        if bytes.is_empty() && self.hub.is_closing() {
+        if bytes.is_empty() && self.is_to_end() {
             state.session.handle_disconnect(Disconnect::Shutdown);
             bytes = state.next_bytes(&self.hub, now);
         }
@@ -106,6 +106,12 @@ impl LiveSession {
             true => Poll::Ready(None),
             false => Poll::Pending,
         }
+    }
+
+    /// Whether hub or server are shutting down: both see to it that bodies are polled then.
+    fn is_to_end(&self) -> bool {
+        let peer = self.peer.as_ref();
+        self.hub.is_closing() || peer.is_some_and(|peer| peer.shutdown().has_begun())
     }
 
     /// Ends a session whose client stalled; wakes one whose ping is due.

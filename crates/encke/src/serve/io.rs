@@ -79,11 +79,7 @@ impl AsyncRead for GuardedIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if !buf.filled().is_empty() {
-            self.peer.speaks();
-        }
-        read
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 

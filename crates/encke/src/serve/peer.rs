@@ -1,5 +1,6 @@
 //! What a connection knows of its peer, for those who serve its requests.
 
+use crate::Shutdown;
 use http::Request;
 use std::{
     sync::{
@@ -11,14 +12,28 @@ use std::{
 use tower_service::Service;
 
 /// The other end of a connection, among the extensions of its requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Peer {
     spoken: AtomicBool,
     stalled: AtomicBool,
+    shutdown: Shutdown,
 }
 
 impl Peer {
-    /// Whether it ever sent anything.
+    pub(super) fn new(shutdown: Shutdown) -> Self {
+        Self {
+            spoken: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
+            shutdown,
+        }
+    }
+
+    /// The end of the server it is connected to. Its bodies are polled once when it begins.
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Whether it ever sent anything that is HTTP.
     pub(super) fn has_spoken(&self) -> bool {
         self.spoken.load(Relaxed)
     }

@@ -193,6 +193,18 @@ impl Listener {
         }
     }
 
+    /// Reads everything up to the last chunk, which must come.
+    pub async fn rest(&mut self) -> String {
+        while !self.ended {
+            self.dechunk();
+            assert!(
+                self.ended || self.read().await,
+                "cut without its last chunk"
+            );
+        }
+        String::from_utf8(std::mem::take(&mut self.body)).unwrap()
+    }
+
     /// Whether the server cut the connection, last chunk or not.
     pub async fn is_cut(&mut self) {
         while self.read().await {}

@@ -1,0 +1,105 @@
+//! What open streams do when their server shuts down.
+
+mod listener;
+
+use axum::{Router, routing::get};
+use encke::{Chunked, Comet, EventSource, Hub, Shutdown};
+use futures_util::{StreamExt, stream};
+use listener::{Listener, PATIENCE, open};
+use std::{io::Result, net::SocketAddr, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+
+const PATHS: [&str; 5] = [
+    "/events",
+    "/comet",
+    "/callback",
+    "/chunks",
+    "/live/news?transport=sse",
+];
+
+/// Streams that say `kiki` and then nothing more.
+fn app(hub: &Hub, shutdown: &Shutdown) -> Router {
+    let kiki = || stream::iter(["kiki"]).chain(stream::pending());
+    let shutdown = shutdown.clone();
+    Router::new()
+        .route("/events", get(async move || EventSource::new(kiki())))
+        .route(
+            "/comet",
+            get(async move || Comet::new("parent.f").unwrap().string(kiki())),
+        )
+        .route(
+            "/callback",
+            get(async || {
+                EventSource::with(|events| async move {
+                    events.send("kiki").await?;
+                    events.closed().await;
+                    Ok::<_, encke::SendError>(())
+                })
+            }),
+        )
+        .route(
+            "/chunks",
+            get(async move || Chunked::text(kiki()).until(shutdown.begun())),
+        )
+        .route("/download", get(async move || Chunked::text(kiki())))
+        .nest_service("/live", open(hub))
+}
+
+async fn start(drain: Duration) -> (Hub, Shutdown, SocketAddr, JoinHandle<Result<()>>) {
+    let (hub, shutdown) = (Hub::default(), Shutdown::new());
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let server = encke::serve(tcp, app(&hub, &shutdown))
+        .drain_limit(drain)
+        .with_shutdown(shutdown.clone());
+    (hub, shutdown, address, tokio::spawn(server.into_future()))
+}
+
+/// Opens a stream and reads what it says at first.
+async fn listen(hub: &Hub, address: SocketAddr, path: &str) -> Listener {
+    let mut listener = Listener::open(address, path, "").await;
+    if path.starts_with("/live") {
+        listener.event().await;
+        hub.channel("news").unwrap().publish("kiki").await.unwrap();
+    }
+    listener.until("kiki").await;
+    listener
+}
+
+#[tokio::test]
+async fn streams_of_every_kind_end_with_their_last_chunk() {
+    let (hub, shutdown, address, server) = start(10 * PATIENCE).await;
+    let mut streams = Vec::new();
+    for path in PATHS {
+        streams.push(listen(&hub, address, path).await);
+    }
+    shutdown.begin();
+    for stream in &mut streams {
+        // Whatever ends the message it was in, then the last chunk.
+        stream.rest().await;
+    }
+    timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_part_is_never_passed_off_as_the_whole() {
+    let (hub, shutdown, address, server) = start(Duration::from_millis(50)).await;
+    let mut download = listen(&hub, address, "/download").await;
+    shutdown.begin();
+    timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+    assert!(
+        !download.ends().await,
+        "it was cut, and the client can tell"
+    );
+}
+
+#[tokio::test]
+async fn what_was_published_before_is_delivered_first() {
+    let (hub, shutdown, address, _server) = start(10 * PATIENCE).await;
+    let mut stream = listen(&hub, address, "/live/news?transport=sse").await;
+    hub.channel("news").unwrap().publish("last").await.unwrap();
+    shutdown.begin();
+    stream.until("data: last\n\n").await;
+    assert!(stream.ends().await);
+}
