@@ -25,6 +25,7 @@ pub use session::{Disconnect, Gap, Read, Session, Start, Transmit};
 pub mod comet;
 pub mod ndjson;
 pub mod sse;
+pub mod ws;
 
 mod output;
 pub use output::Output;

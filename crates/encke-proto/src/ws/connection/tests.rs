@@ -1,0 +1,99 @@
+//! The two ends talk, with a clock of their own.
+
+use super::*;
+use crate::ws::{
+    deflate, frame,
+    handshake::{ClientHandshake, Offer},
+};
+use http::{Request, StatusCode};
+
+mod compressed;
+mod rfc;
+
+/// Keys that tests can foresee.
+fn mask_keys() -> MaskKeys {
+    let mut last = 0x37fa_213c_u32;
+    MaskKeys::new(move || {
+        last = last.wrapping_add(1);
+        last.to_be_bytes()
+    })
+}
+
+fn server(config: Config, now: Instant) -> Connection {
+    Connection::server(Arc::new(config), None, now)
+}
+
+fn client(config: Config, now: Instant) -> Connection {
+    Connection::client(Arc::new(config), None, mask_keys(), now)
+}
+
+/// Two ends that agreed on compression, client first.
+fn deflating_pair(
+    client: deflate::Config,
+    server: deflate::Config,
+    now: Instant,
+) -> (Connection, Connection) {
+    let handshake = ClientHandshake::new([7; 16]).deflate(client.clone());
+    let mut request = Request::new(());
+    *request.headers_mut() = handshake.headers();
+    let accepted = Offer::read(&request)
+        .unwrap()
+        .accept(None, Some(&server))
+        .unwrap();
+    let answer = handshake.read_answer(StatusCode::SWITCHING_PROTOCOLS, &accepted.headers);
+    let config = |deflate| {
+        Arc::new(Config {
+            deflate: Some(deflate),
+            ..Config::default()
+        })
+    };
+    (
+        Connection::client(config(client), answer.unwrap().deflate, mask_keys(), now),
+        Connection::server(config(server), accepted.deflate, now),
+    )
+}
+
+fn take(out: &mut Output) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !out.is_empty() {
+        bytes.extend_from_slice(&out.take(usize::MAX));
+    }
+    bytes
+}
+
+/// What a connection says of itself.
+fn transmitted(connection: &mut Connection, now: Instant) -> Vec<u8> {
+    let mut out = Output::default();
+    connection.poll_transmit(&mut out, now);
+    take(&mut out)
+}
+
+fn sent(connection: &mut Connection, message: impl Into<Message>, now: Instant) -> Vec<u8> {
+    let mut out = Output::default();
+    connection.send(message.into(), &mut out, now).unwrap();
+    take(&mut out)
+}
+
+/// Everything that happens for this input.
+fn events(connection: &mut Connection, mut input: &[u8], now: Instant) -> Vec<Event> {
+    let mut events = Vec::new();
+    while !input.is_empty() {
+        input = &input[connection.handle_input(input, now)..];
+        events.extend(std::iter::from_fn(|| connection.poll_event()));
+    }
+    events
+}
+
+/// The frames of a client, each masked.
+fn masked(frames: &[(bool, Opcode, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (fin, opcode, payload) in frames {
+        let head = frame::Head {
+            fin: *fin,
+            mask: Some([1, 2, 3, 4]),
+            ..frame::Head::whole(*opcode, 0)
+        };
+        frame::write(head, payload, &mut out);
+    }
+    out
+}

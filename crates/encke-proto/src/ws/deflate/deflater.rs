@@ -1,0 +1,52 @@
+//! Payloads to compressed ones.
+
+use super::{Level, TAIL, WindowBits};
+use flate2::{Compress, Compression, FlushCompress};
+
+/// Room that deflate needs so as not to write the end of a flush twice.
+const FLUSH_ROOM: usize = 64;
+
+/// Compresses messages that refer to those before them.
+#[derive(Debug)]
+pub(in crate::ws) struct Deflater(Compress);
+
+impl Deflater {
+    pub(in crate::ws) fn new(level: Level, window: WindowBits) -> Self {
+        let level = Compression::new(level.get().into());
+        Self(Compress::new_with_window_bits(level, false, window.get()))
+    }
+
+    /// The payload of a frame with RSV1.
+    pub(in crate::ws) fn deflate(&mut self, payload: &[u8]) -> Vec<u8> {
+        if payload.is_empty() {
+            // "the octet 0x00" (RFC 7692, 7.2.3.6): deflate writes nothing for an empty flush.
+            return vec![0];
+        }
+        let mut out = Vec::with_capacity(payload.len() / 2 + FLUSH_ROOM);
+        let mut rest = payload;
+        loop {
+            out.reserve(FLUSH_ROOM);
+            let before = self.0.total_in();
+            self.0
+                .compress_vec(rest, &mut out, FlushCompress::Sync)
+                .expect("the state of a deflater is its own");
+            rest = &rest[(self.0.total_in() - before) as usize..];
+            if rest.is_empty() && out.len() < out.capacity() {
+                break;
+            }
+        }
+        debug_assert!(out.ends_with(&TAIL));
+        out.truncate(out.len() - TAIL.len());
+        out
+    }
+
+    /// Forgets the messages before.
+    pub(in crate::ws) fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+/// Compresses one message by itself.
+pub(in crate::ws) fn deflate(payload: &[u8], level: Level, window: WindowBits) -> Vec<u8> {
+    Deflater::new(level, window).deflate(payload)
+}

@@ -1,0 +1,282 @@
+//! Bytes of a peer to whole messages and control frames.
+//!
+//! Invariant: what is wrong is found at the same byte however the input was cut, and nothing is
+//! kept beyond an unfinished head and an unfinished message.
+
+use super::{
+    Message, Text,
+    deflate::{Inflater, Window, WindowBits},
+    frame::{HEAD_LIMIT, Head, Opcode},
+    mask,
+    violation::Violation,
+};
+use bytes::Bytes;
+
+/// How much of a compressed payload is unmasked at once.
+const BLOCK: usize = 1 << 10;
+
+/// What the reader holds a peer to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) masked: bool,
+    pub(super) max_frame: usize,
+    pub(super) max_message: usize,
+    /// `None` where compression was not agreed on.
+    pub(super) inflate: Option<WindowBits>,
+}
+
+impl Rules {
+    /// What frame and message may have on the wire.
+    ///
+    /// Bytes that cannot be compressed become more by being compressed: a message at its limit is
+    /// not refused for that.
+    fn wire_limit(&self, limit: usize, compressed: bool) -> u64 {
+        let slack = if compressed { limit / 16 + 64 } else { 0 };
+        limit.saturating_add(slack) as u64
+    }
+}
+
+/// What was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    Message(Message),
+    /// Its payload; it is looked at by who may answer.
+    Close(Bytes),
+}
+
+/// The state between two reads.
+#[derive(Debug)]
+pub(super) struct Reader {
+    /// An unfinished head.
+    head: [u8; HEAD_LIMIT],
+    head_length: u8,
+    payload: Option<Payload>,
+    message: Option<Box<Partial>>,
+    /// With context takeover only.
+    window: Option<Box<Window>>,
+}
+
+/// The frame that is being read.
+#[derive(Debug)]
+struct Payload {
+    head: Head,
+    read: u64,
+    /// Of a control frame.
+    control: Vec<u8>,
+}
+
+/// The message whose end has not arrived.
+#[derive(Debug)]
+struct Partial {
+    text: bool,
+    bytes: Vec<u8>,
+    /// How many of a text's bytes are whole characters.
+    valid: usize,
+    on_wire: u64,
+    inflater: Option<Inflater>,
+}
+
+impl Reader {
+    pub(super) fn new(window: Option<Window>) -> Self {
+        Self {
+            head: [0; HEAD_LIMIT],
+            head_length: 0,
+            payload: None,
+            message: None,
+            window: window.map(Box::new),
+        }
+    }
+
+    /// Reads up to the end of one message or control frame; gives how much it read of the input.
+    pub(super) fn read(
+        &mut self,
+        input: &[u8],
+        rules: &Rules,
+    ) -> Result<(usize, Option<Frame>), Violation> {
+        let mut read = 0;
+        loop {
+            let mut payload = match self.payload.take() {
+                Some(payload) => payload,
+                None => {
+                    let Some(head) = self.read_head(input, &mut read, rules)? else {
+                        return Ok((read, None));
+                    };
+                    self.begin_frame(&head, rules)?;
+                    Payload {
+                        head,
+                        read: 0,
+                        control: Vec::new(),
+                    }
+                }
+            };
+            let left = payload.head.length - payload.read;
+            let rest = &input[read..];
+            let here = usize::try_from(left).map_or(rest, |left| &rest[..left.min(rest.len())]);
+            self.read_payload(&mut payload, here, rules)?;
+            read += here.len();
+            payload.read += here.len() as u64;
+            if payload.read < payload.head.length {
+                self.payload = Some(payload);
+                return Ok((read, None));
+            }
+            if let Some(frame) = self.end_frame(payload, rules)? {
+                return Ok((read, Some(frame)));
+            }
+        }
+    }
+
+    fn read_head(
+        &mut self,
+        input: &[u8],
+        read: &mut usize,
+        rules: &Rules,
+    ) -> Result<Option<Head>, Violation> {
+        let kept = usize::from(self.head_length);
+        let rest = &input[*read..];
+        let new = rest.len().min(HEAD_LIMIT - kept);
+        self.head[kept..kept + new].copy_from_slice(&rest[..new]);
+        match Head::read(&self.head[..kept + new], rules.masked)? {
+            Some((head, size)) => {
+                self.head_length = 0;
+                *read += size - kept;
+                Ok(Some(head))
+            }
+            None => {
+                self.head_length = (kept + new) as u8;
+                *read += new;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether the frame may stand here and be so long.
+    fn begin_frame(&mut self, head: &Head, rules: &Rules) -> Result<(), Violation> {
+        if head.opcode.is_control() {
+            return Ok(());
+        }
+        match (&self.message, head.opcode) {
+            (None, Opcode::Continuation) => return Err(Violation::UnexpectedContinuation),
+            (Some(_), Opcode::Text | Opcode::Binary) => {
+                return Err(Violation::ExpectedContinuation);
+            }
+            (Some(_), _) if head.compressed => return Err(Violation::ReservedBits),
+            (None, _) if head.compressed && rules.inflate.is_none() => {
+                return Err(Violation::ReservedBits);
+            }
+            _ => {}
+        }
+        let message = self.message.get_or_insert_with(|| {
+            let bits = rules.inflate.filter(|_| head.compressed);
+            Box::new(Partial {
+                text: head.opcode == Opcode::Text,
+                bytes: Vec::new(),
+                valid: 0,
+                on_wire: 0,
+                inflater: bits.map(|bits| Inflater::new(bits, self.window.as_deref())),
+            })
+        });
+        let compressed = message.inflater.is_some();
+        message.on_wire = message.on_wire.saturating_add(head.length);
+        if head.length > rules.wire_limit(rules.max_frame, compressed)
+            || message.on_wire > rules.wire_limit(rules.max_message, compressed)
+        {
+            return Err(Violation::TooBig);
+        }
+        Ok(())
+    }
+
+    fn read_payload(
+        &mut self,
+        payload: &mut Payload,
+        input: &[u8],
+        rules: &Rules,
+    ) -> Result<(), Violation> {
+        let key = payload.head.mask;
+        let offset = (payload.read % 4) as usize;
+        if payload.head.opcode.is_control() {
+            append(&mut payload.control, input, key, offset);
+            return Ok(());
+        }
+        let message = self.message.as_mut().expect("begun with its first frame");
+        match &mut message.inflater {
+            None => append(&mut message.bytes, input, key, offset),
+            Some(inflater) => {
+                let mut block = [0; BLOCK];
+                // A block's size is a multiple of four: every one begins like the first.
+                for input in input.chunks(BLOCK) {
+                    let block = &mut block[..input.len()];
+                    block.copy_from_slice(input);
+                    if let Some(key) = key {
+                        mask::apply(block, key, offset);
+                    }
+                    let inflated = inflater.inflate(block, &mut message.bytes, rules.max_message);
+                    message.valid = check(message.text, &message.bytes, message.valid)?;
+                    inflated?;
+                }
+            }
+        }
+        // The end of a message is checked where it becomes a text.
+        let ends = payload.head.fin && payload.read + input.len() as u64 == payload.head.length;
+        if !ends {
+            message.valid = check(message.text, &message.bytes, message.valid)?;
+        }
+        Ok(())
+    }
+
+    fn end_frame(&mut self, payload: Payload, rules: &Rules) -> Result<Option<Frame>, Violation> {
+        let message = match payload.head.opcode {
+            Opcode::Close => return Ok(Some(Frame::Close(payload.control.into()))),
+            Opcode::Ping => Message::Ping(payload.control.into()),
+            Opcode::Pong => Message::Pong(payload.control.into()),
+            _ if !payload.head.fin => return Ok(None),
+            _ => self.end_message(rules)?,
+        };
+        Ok(Some(Frame::Message(message)))
+    }
+
+    fn end_message(&mut self, rules: &Rules) -> Result<Message, Violation> {
+        let mut message = self.message.take().expect("begun with its first frame");
+        if let Some(inflater) = message.inflater.take() {
+            let finished = inflater.finish(&mut message.bytes, rules.max_message);
+            check(message.text, &message.bytes, message.valid)?;
+            finished?;
+            if let Some(window) = &mut self.window {
+                window.slide(&message.bytes);
+            }
+        }
+        // Inflating grows by steps, as does what arrives in many pieces.
+        message.bytes.shrink_to_fit();
+        let bytes = Bytes::from(message.bytes);
+        if message.text {
+            Text::from_utf8(bytes)
+                .map(Message::Text)
+                .map_err(|_| Violation::Utf8)
+        } else {
+            Ok(Message::Binary(bytes))
+        }
+    }
+}
+
+/// Fails at the first byte of a text that no UTF-8 continues with; gives how many bytes are whole
+/// characters, `valid` of which are known to be.
+fn check(text: bool, bytes: &[u8], valid: usize) -> Result<usize, Violation> {
+    if !text {
+        return Ok(0);
+    }
+    match str::from_utf8(&bytes[valid..]) {
+        Ok(_) => Ok(bytes.len()),
+        Err(error) if error.error_len().is_none() => Ok(valid + error.valid_up_to()),
+        Err(_) => Err(Violation::Utf8),
+    }
+}
+
+fn append(bytes: &mut Vec<u8>, input: &[u8], key: Option<[u8; 4]>, offset: usize) {
+    let start = bytes.len();
+    if start == 0 {
+        bytes.reserve_exact(input.len());
+    }
+    bytes.extend_from_slice(input);
+    if let Some(key) = key {
+        mask::apply(&mut bytes[start..], key, offset);
+    }
+}
