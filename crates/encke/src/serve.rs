@@ -5,6 +5,11 @@ mod heard;
 mod io;
 mod peer;
 
+#[cfg(feature = "tls")]
+mod http2;
+#[cfg(feature = "tls")]
+mod tls;
+
 pub(crate) use self::peer::Peer;
 
 use self::{connection::Connections, heard::Heard};
@@ -41,6 +46,8 @@ pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
             service,
             limits: Limits::default(),
             shutdown: Shutdown::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
         },
         graceful: Box::pin(std::future::pending()),
     }

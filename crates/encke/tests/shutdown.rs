@@ -1,9 +1,11 @@
 //! What open streams do when their server shuts down.
 
 mod listener;
+#[cfg(feature = "tls")]
+mod secure;
 
 use axum::{Router, routing::get};
-use encke::{Chunked, Comet, EventSource, Hub, Shutdown};
+use encke::{Chunked, Comet, EventSource, Hub, Serve, Shutdown};
 use futures_util::{StreamExt, stream};
 use listener::{Listener, PATIENCE, open};
 use std::{io::Result, net::SocketAddr, time::Duration};
@@ -46,13 +48,21 @@ fn app(hub: &Hub, shutdown: &Shutdown) -> Router {
 }
 
 async fn start(drain: Duration) -> (Hub, Shutdown, SocketAddr, JoinHandle<Result<()>>) {
+    start_as(drain, |server| server).await
+}
+
+async fn start_as(
+    drain: Duration,
+    configure: impl FnOnce(Serve<Router>) -> Serve<Router>,
+) -> (Hub, Shutdown, SocketAddr, JoinHandle<Result<()>>) {
     let (hub, shutdown) = (Hub::default(), Shutdown::new());
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     let server = encke::serve(tcp, app(&hub, &shutdown))
         .drain_limit(drain)
         .with_shutdown(shutdown.clone());
-    (hub, shutdown, address, tokio::spawn(server.into_future()))
+    let server = tokio::spawn(configure(server).into_future());
+    (hub, shutdown, address, server)
 }
 
 /// Opens a stream and reads what it says at first.
@@ -102,4 +112,44 @@ async fn what_was_published_before_is_delivered_first() {
     shutdown.begin();
     stream.until("data: last\n\n").await;
     assert!(stream.ends().await);
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn over_http_2_they_end_whole_and_their_connection_with_a_goodbye() {
+    let identity = secure::Identity::new();
+    let tls = identity.server.clone();
+    let (hub, shutdown, address, server) = start_as(10 * PATIENCE, |server| server.tls(tls)).await;
+    let spare = identity.connect(address, &["h2"]).await;
+    let mut client = identity.http2(address).await;
+    let mut streams = Vec::new();
+    for path in PATHS {
+        streams.push(client.listen(path).await);
+    }
+    hub.channel("news").unwrap().publish("kiki").await.unwrap();
+    for stream in &mut streams {
+        stream.until("kiki").await;
+    }
+    shutdown.begin();
+    for stream in &mut streams {
+        stream.rest().await;
+    }
+    client.end().await.expect("a goodbye");
+    timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+    drop(spare);
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn over_http_2_a_part_is_never_passed_off_as_the_whole() {
+    let identity = secure::Identity::new();
+    let tls = identity.server.clone();
+    let (_hub, shutdown, address, server) =
+        start_as(Duration::from_millis(50), |server| server.tls(tls)).await;
+    let mut client = identity.http2(address).await;
+    let mut download = client.listen("/download").await;
+    download.until("kiki").await;
+    shutdown.begin();
+    timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+    assert!(download.end_unread().await.is_some(), "it was cut");
 }

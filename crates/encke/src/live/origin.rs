@@ -1,7 +1,9 @@
 //! Which pages may listen and speak: their origins, as browsers tell them.
 
+use crate::serve::Peer;
 use encke_proto::comet::Origin;
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use std::sync::Arc;
 
 /// Origins besides its own that a service lets in.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +51,7 @@ impl Origins {
             return Sender::Allowed(allowed);
         }
         match host(request) {
-            Some(host) if is_origin_of(origin, host) && !is_other_site(&request.headers) => {
+            Some(host) if is_own(origin, host, request) && !is_other_site(&request.headers) => {
                 Sender::Own
             }
             _ => Sender::Foreign,
@@ -58,7 +60,7 @@ impl Origins {
 
     /// The origin of this text, if its pages may get a Comet socket's messages.
     pub(super) fn receiver(&self, origin: &str, request: &Parts) -> Option<Origin> {
-        let own = host(request).is_some_and(|host| is_origin_of(origin, host));
+        let own = host(request).is_some_and(|host| is_own(origin, host, request));
         let origin = Origin::new(origin).ok()?;
         (own || self.0.contains(&origin)).then_some(origin)
     }
@@ -101,8 +103,15 @@ fn host(request: &Parts) -> Option<&str> {
     authority.or_else(|| request.headers.get(header::HOST)?.to_str().ok())
 }
 
-/// Whether a page of `origin` was served by `host`. The scheme is not compared: behind a proxy
-/// that ends TLS the server does not know its own.
+/// Whether this server serves the pages of `origin`. Behind a proxy that ends TLS it does not know
+/// its own scheme; where it speaks TLS itself, pages without are not its own.
+fn is_own(origin: &str, host: &str, request: &Parts) -> bool {
+    let peer = request.extensions.get::<Arc<Peer>>();
+    let secure = peer.is_some_and(|peer| peer.is_secure());
+    (!secure || origin.starts_with("https://")) && is_origin_of(origin, host)
+}
+
+/// Whether a page of `origin` was served by `host`, by whatever scheme.
 fn is_origin_of(origin: &str, host: &str) -> bool {
     let (authority, default_port) = match origin.split_once("://") {
         Some(("https", authority)) => (authority, ":443"),

@@ -127,6 +127,7 @@ impl LiveSession {
             drop(slot);
             drop(state);
             self.hub.counters.ended(Some(Disconnect::Stalled));
+            self.peer.iter().for_each(|peer| peer.stalls());
         } else {
             drop(slot);
             if !due {

@@ -1,6 +1,10 @@
 //! One connection, from its first byte to its last.
 
-use super::{Heard, Limits, Peer, io::GuardedIo, peer::WithPeer};
+use super::{
+    Heard, Limits,
+    io::GuardedIo,
+    peer::{Line, WithPeer},
+};
 use crate::{BoxError, Shutdown, shutdown};
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1};
@@ -24,6 +28,8 @@ pub(super) struct Connections<S> {
     pub(super) service: S,
     pub(super) limits: Limits,
     pub(super) shutdown: Shutdown,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<super::tls::Tls>,
 }
 
 impl<S, B> Connections<S>
@@ -35,9 +41,13 @@ where
 {
     /// Serves a connection until it ends; once the server shuts down, until its responses have.
     pub(super) async fn serve(self, stream: TcpStream) {
-        let peer = Arc::new(Peer::new(self.shutdown.clone()));
-        let io = GuardedIo::new(stream, self.limits.stall, peer.clone());
-        let served = shutdown::tell(self.shutdown.clone(), self.http1(io, peer)).await;
+        #[cfg(feature = "tls")]
+        let secure = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let secure = false;
+        let line = Arc::new(Line::new(self.shutdown.clone(), secure));
+        let io = GuardedIo::new(stream, self.limits.stall, line.clone());
+        let served = shutdown::tell(self.shutdown.clone(), self.speak(io, line)).await;
         if let Err(error) = served {
             tracing::debug!(
                 error = &*error as &dyn std::error::Error,
@@ -46,12 +56,34 @@ where
         }
     }
 
-    async fn http1<IO>(self, io: IO, peer: Arc<Peer>) -> Result<(), BoxError>
+    #[cfg(not(feature = "tls"))]
+    async fn speak(self, io: GuardedIo, line: Arc<Line>) -> Result<(), BoxError> {
+        self.http1(io, line).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn speak(self, io: GuardedIo, line: Arc<Line>) -> Result<(), BoxError> {
+        use super::{http2, tls::Secured};
+
+        let Some(tls) = &self.tls else {
+            return self.http1(io, line).await;
+        };
+        let secured = tokio::select! {
+            secured = tls.accept(io, self.limits.head) => secured?,
+            () = self.shutdown.begun() => return Ok(()),
+        };
+        match secured {
+            Secured::Http1(io) => self.http1(io, line).await,
+            Secured::Http2(io) => http2::serve(io, line, self.service, self.limits).await,
+        }
+    }
+
+    async fn http1<IO>(self, io: IO, line: Arc<Line>) -> Result<(), BoxError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Heard::new(io, peer.clone()));
-        let service = TowerToHyperService::new(WithPeer::new(self.service, peer.clone()));
+        let io = TokioIo::new(Heard::new(io, line.clone()));
+        let service = TowerToHyperService::new(WithPeer::new(self.service, line.clone()));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
@@ -64,7 +96,7 @@ where
             () = self.shutdown.begun() => {}
         }
         // hyper would wait for a first request; a browser opens connections to spare.
-        if !peer.has_spoken() {
+        if !line.has_spoken() {
             return Ok(());
         }
         connection.as_mut().graceful_shutdown();

@@ -1,6 +1,6 @@
 //! A connection that notes when its peer has spoken HTTP, under TLS or not.
 
-use super::Peer;
+use super::peer::Line;
 use std::{
     io::{IoSlice, Result},
     pin::Pin,
@@ -11,12 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) struct Heard<IO> {
     io: IO,
-    peer: Arc<Peer>,
+    line: Arc<Line>,
 }
 
 impl<IO> Heard<IO> {
-    pub(super) fn new(io: IO, peer: Arc<Peer>) -> Self {
-        Self { io, peer }
+    pub(super) fn new(io: IO, line: Arc<Line>) -> Self {
+        Self { io, line }
     }
 }
 
@@ -28,7 +28,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Heard<IO> {
     ) -> Poll<Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         if !buf.filled().is_empty() {
-            self.peer.speaks();
+            self.line.speaks();
         }
         read
     }

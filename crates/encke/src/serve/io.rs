@@ -3,7 +3,7 @@
 //! The deadline stands here, not in the body: nobody polls the body of a connection that cannot
 //! be written to.
 
-use super::Peer;
+use super::peer::Line;
 use std::{
     io::{Error, ErrorKind, IoSlice, Result},
     pin::Pin,
@@ -28,11 +28,11 @@ pub(super) struct GuardedIo {
     stall_limit: Duration,
     /// Runs while the socket takes nothing.
     deadline: Option<Pin<Box<Sleep>>>,
-    peer: Arc<Peer>,
+    line: Arc<Line>,
 }
 
 impl GuardedIo {
-    pub(super) fn new(stream: TcpStream, stall_limit: Duration, peer: Arc<Peer>) -> Self {
+    pub(super) fn new(stream: TcpStream, stall_limit: Duration, line: Arc<Line>) -> Self {
         if let Err(error) = set_options(&stream, stall_limit) {
             tracing::debug!(%error, "socket option refused");
         }
@@ -40,7 +40,7 @@ impl GuardedIo {
             stream,
             stall_limit,
             deadline: None,
-            peer,
+            line,
         }
     }
 
@@ -52,7 +52,7 @@ impl GuardedIo {
         let limit = self.stall_limit;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
         deadline.as_mut().poll(cx).map(|()| {
-            self.peer.stalls();
+            self.line.stalls();
             let message = format!("the peer took nothing for {limit:?} while data waited");
             Err(Error::new(ErrorKind::TimedOut, message))
         })

@@ -11,29 +11,26 @@ use std::{
 };
 use tower_service::Service;
 
-/// The other end of a connection, among the extensions of its requests.
+/// What is known of one connection.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(super) struct Line {
+    pub(super) shutdown: Shutdown,
+    pub(super) secure: bool,
     spoken: AtomicBool,
     stalled: AtomicBool,
-    shutdown: Shutdown,
 }
 
-impl Peer {
-    pub(super) fn new(shutdown: Shutdown) -> Self {
+impl Line {
+    pub(super) fn new(shutdown: Shutdown, secure: bool) -> Self {
         Self {
+            shutdown,
+            secure,
             spoken: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
-            shutdown,
         }
     }
 
-    /// The end of the server it is connected to. Its bodies are polled once when it begins.
-    pub(crate) fn shutdown(&self) -> &Shutdown {
-        &self.shutdown
-    }
-
-    /// Whether it ever sent anything that is HTTP.
+    /// Whether anything that is HTTP ever came over it.
     pub(super) fn has_spoken(&self) -> bool {
         self.spoken.load(Relaxed)
     }
@@ -42,13 +39,68 @@ impl Peer {
         self.spoken.store(true, Relaxed);
     }
 
-    /// Whether it is being cut because it took nothing while data waited.
-    pub(crate) fn has_stalled(&self) -> bool {
-        self.stalled.load(Relaxed)
-    }
-
     pub(super) fn stalls(&self) {
         self.stalled.store(true, Relaxed);
+    }
+}
+
+/// The other end of a connection, or of one of its streams, among the extensions of its requests.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    line: Arc<Line>,
+    /// The one stream of an HTTP/2 connection.
+    #[cfg(feature = "tls")]
+    stream: Option<Arc<super::http2::Stream>>,
+}
+
+impl Peer {
+    pub(super) fn new(line: Arc<Line>) -> Self {
+        Self {
+            line,
+            #[cfg(feature = "tls")]
+            stream: None,
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn of_stream(line: Arc<Line>, stream: Arc<super::http2::Stream>) -> Self {
+        Self {
+            line,
+            stream: Some(stream),
+        }
+    }
+
+    /// The end of the server it is connected to. Its bodies are polled once when it begins.
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.line.shutdown
+    }
+
+    /// Whether it speaks TLS with this server itself.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.line.secure
+    }
+
+    /// Whether it is being cut because it took nothing while data waited.
+    pub(crate) fn has_stalled(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if self
+            .stream
+            .as_ref()
+            .is_some_and(|stream| stream.has_stalled())
+        {
+            return true;
+        }
+        self.line.stalled.load(Relaxed)
+    }
+
+    /// Ends a response whose body is not polled because the client takes nothing of it.
+    ///
+    /// Only a stream of HTTP/2 is: a connection of HTTP/1.1 is judged by its socket.
+    pub(crate) fn stalls(&self) {
+        #[cfg(feature = "tls")]
+        if let Some(stream) = &self.stream {
+            stream.stalls();
+        }
     }
 }
 
@@ -60,8 +112,11 @@ pub(super) struct WithPeer<S> {
 }
 
 impl<S> WithPeer<S> {
-    pub(super) fn new(service: S, peer: Arc<Peer>) -> Self {
-        Self { service, peer }
+    pub(super) fn new(service: S, line: Arc<Line>) -> Self {
+        Self {
+            service,
+            peer: Arc::new(Peer::new(line)),
+        }
     }
 }
 
