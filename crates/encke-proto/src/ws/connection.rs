@@ -338,8 +338,13 @@ impl Connection {
     }
 
     /// The peer's bytes have ended, or the socket failed.
+    ///
+    /// A Close that is still to be answered is answered all the same: the peer may have closed its
+    /// half only. Call it again where the bytes end while [`Phase::Draining`].
     pub fn handle_end(&mut self) {
-        self.lose("Connection closed abnormally");
+        if self.close.is_none() {
+            self.lose("Connection closed abnormally");
+        }
     }
 
     /// From now on nothing is read until [`resume`](Self::resume): the peer is not asked for signs

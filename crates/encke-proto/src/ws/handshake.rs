@@ -22,3 +22,6 @@ fn accept_key(key: &[u8]) -> String {
     hash.update(GUID);
     STANDARD.encode(hash.finalize())
 }
+
+#[cfg(test)]
+mod tests;

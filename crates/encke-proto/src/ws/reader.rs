@@ -51,7 +51,7 @@ pub(super) struct Reader {
     head: [u8; HEAD_LIMIT],
     head_length: u8,
     payload: Option<Payload>,
-    message: Option<Box<Partial>>,
+    message: Option<Partial>,
     /// With context takeover only.
     window: Option<Box<Window>>,
 }
@@ -73,7 +73,7 @@ struct Partial {
     /// How many of a text's bytes are whole characters.
     valid: usize,
     on_wire: u64,
-    inflater: Option<Inflater>,
+    inflater: Option<Box<Inflater>>,
 }
 
 impl Reader {
@@ -167,13 +167,13 @@ impl Reader {
         }
         let message = self.message.get_or_insert_with(|| {
             let bits = rules.inflate.filter(|_| head.compressed);
-            Box::new(Partial {
+            Partial {
                 text: head.opcode == Opcode::Text,
                 bytes: Vec::new(),
                 valid: 0,
                 on_wire: 0,
-                inflater: bits.map(|bits| Inflater::new(bits, self.window.as_deref())),
-            })
+                inflater: bits.map(|bits| Box::new(Inflater::new(bits, self.window.as_deref()))),
+            }
         });
         let compressed = message.inflater.is_some();
         message.on_wire = message.on_wire.saturating_add(head.length);

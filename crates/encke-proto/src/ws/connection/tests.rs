@@ -7,8 +7,11 @@ use crate::ws::{
 };
 use http::{Request, StatusCode};
 
+mod close;
 mod compressed;
+mod limits;
 mod rfc;
+mod time;
 
 /// Keys that tests can foresee.
 fn mask_keys() -> MaskKeys {
@@ -96,4 +99,23 @@ fn masked(frames: &[(bool, Opcode, &[u8])]) -> Vec<u8> {
         frame::write(head, payload, &mut out);
     }
     out
+}
+
+fn closed(code: u16, reason: &str, clean: bool) -> Event {
+    let code = match code {
+        1005 => CloseCode::NO_STATUS,
+        1006 => CloseCode::ABNORMAL,
+        code => CloseCode::new(code).unwrap(),
+    };
+    Event::Closed(Closed {
+        code,
+        reason: reason.to_owned(),
+        clean,
+    })
+}
+
+#[test]
+fn a_connection_may_live_on_any_thread() {
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Connection>();
 }
