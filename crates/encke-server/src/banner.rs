@@ -9,6 +9,7 @@ use std::{
 /// The lines printed at startup.
 pub(crate) struct Banner {
     pub(crate) address: SocketAddr,
+    pub(crate) scheme: &'static str,
     pub(crate) needs_token: bool,
 }
 
@@ -25,6 +26,7 @@ impl Banner {
 
 impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.scheme;
         let mut near = self.address;
         if near.ip().is_unspecified() {
             near.set_ip(if near.is_ipv4() {
@@ -42,16 +44,16 @@ impl fmt::Display for Banner {
         };
         writeln!(
             f,
-            "encke {} listens on http://{}",
+            "encke {} listens on {scheme}://{}",
             env!("CARGO_PKG_VERSION"),
             self.address
         )?;
         writeln!(f)?;
-        writeln!(f, "  look     http://{near}/")?;
-        writeln!(f, "  listen   {curl} -N 'http://{near}/live/news'")?;
+        writeln!(f, "  look     {scheme}://{near}/")?;
+        writeln!(f, "  listen   {curl} -N '{scheme}://{near}/live/news'")?;
         writeln!(
             f,
-            "  publish  {curl} {token}-d 'hello' 'http://{near}/live/news'"
+            "  publish  {curl} {token}-d 'hello' '{scheme}://{near}/live/news'"
         )?;
         writeln!(
             f,

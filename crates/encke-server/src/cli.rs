@@ -1,6 +1,6 @@
 //! What the user types.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -45,6 +45,14 @@ pub(crate) struct ServeOpts {
     /// Listen beyond this machine although anyone may publish.
     #[arg(long)]
     pub(crate) insecure: bool,
+
+    /// Speak TLS, and HTTP/2 with every browser: the certificate, then its issuers, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// One more name under which browsers may reach the server; repeatable.
     ///
@@ -100,6 +108,10 @@ pub(crate) struct ServerOpts {
     /// Where the server is.
     #[arg(long, default_value = "http://127.0.0.1:9000")]
     pub(crate) url: String,
+
+    /// Trust the certificates in this file (PEM), and not the public issuers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
 
     /// The token to send as `Authorization: Bearer TOKEN`.
     #[arg(long, env = "ENCKE_TOKEN", hide_env_values = true)]

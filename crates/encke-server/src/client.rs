@@ -11,11 +11,13 @@ use http::{
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rustls::{CertificateError, ClientConfig};
 use thiserror::Error;
 
 use crate::token::Token;
@@ -40,16 +42,13 @@ const PATH: &AsciiSet = &QUERY.remove(b'/');
 pub(crate) struct Server {
     base: String,
     token: Option<Token>,
+    tls: ClientConfig,
 }
 
 /// `--url` was given something that cannot be asked.
 #[derive(Debug, Error)]
-pub(crate) enum InvalidUrl {
-    #[error("{0} needs TLS, which encke does not speak yet: give an http:// URL")]
-    Tls(String),
-    #[error("not the URL of a server: {0:?}, expected one such as http://127.0.0.1:9000")]
-    NoServer(String),
-}
+#[error("not the URL of a server: {0:?}, expected one such as http://127.0.0.1:9000")]
+pub(crate) struct InvalidUrl(String);
 
 /// The server did not do what it was asked.
 #[derive(Debug, Error)]
@@ -69,14 +68,16 @@ pub(crate) enum ClientError {
 }
 
 impl Server {
-    pub(crate) fn new(url: &str, token: Option<Token>) -> Result<Self, InvalidUrl> {
-        let no_server = || InvalidUrl::NoServer(url.to_owned());
+    pub(crate) fn new(
+        url: &str,
+        token: Option<Token>,
+        tls: ClientConfig,
+    ) -> Result<Self, InvalidUrl> {
+        let no_server = || InvalidUrl(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| no_server())?;
         let authority = uri.authority().ok_or_else(no_server)?;
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            return Err(InvalidUrl::Tls(url.to_owned()));
-        }
-        if uri.scheme() != Some(&Scheme::HTTP)
+        let known = [Scheme::HTTP, Scheme::HTTPS];
+        if !uri.scheme().is_some_and(|scheme| known.contains(scheme))
             || uri.query().is_some()
             || authority.as_str().contains('@')
         {
@@ -85,6 +86,7 @@ impl Server {
         Ok(Self {
             base: url.trim_end_matches('/').to_owned(),
             token,
+            tls,
         })
     }
 
@@ -118,6 +120,13 @@ impl Server {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
+        // It leaves https:// to what is around it.
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(self.tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let response = client
             .request(request)
@@ -182,7 +191,23 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    match refused_certificate(cause) {
+        Some(CertificateError::UnknownIssuer) => {
+            "its certificate is of an unknown issuer: give the issuer's with --ca FILE".to_owned()
+        }
+        _ => cause.to_string(),
+    }
+}
+
+/// What is wrong with the server's certificate, where that is what happened.
+fn refused_certificate<'a>(mut cause: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
+    while let Some(error) = cause.downcast_ref::<io::Error>() {
+        cause = error.get_ref()?;
+    }
+    match cause.downcast_ref()? {
+        rustls::Error::InvalidCertificate(error) => Some(error),
+        _ => None,
+    }
 }
 
 /// Runs one command of the client to its end.
@@ -197,8 +222,12 @@ pub(crate) fn block_on<F: Future>(command: F) -> io::Result<F::Output> {
 mod tests {
     use super::*;
 
+    fn server(url: &str) -> Result<Server, InvalidUrl> {
+        Server::new(url, None, crate::tls::client(None).unwrap())
+    }
+
     fn uri(url: &str, channel: &str, query: &[(&str, &str)]) -> String {
-        let server = Server::new(url, None).unwrap();
+        let server = server(url).unwrap();
         let request = server
             .request(Method::GET, channel, query)
             .body(())
@@ -225,10 +254,6 @@ mod tests {
 
     #[test]
     fn urls_that_cannot_be_asked_are_refused() {
-        assert!(matches!(
-            Server::new("https://push.example", None),
-            Err(InvalidUrl::Tls(_))
-        ));
         for url in [
             "",
             "localhost:9000",
@@ -237,10 +262,7 @@ mod tests {
             "http://u:p@localhost",
             "http://localhost/?a",
         ] {
-            assert!(
-                matches!(Server::new(url, None), Err(InvalidUrl::NoServer(_))),
-                "{url}"
-            );
+            assert!(server(url).is_err(), "{url}");
         }
     }
 }

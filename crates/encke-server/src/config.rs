@@ -8,6 +8,7 @@ use crate::{
     cli::{Command, Opts, PubOpts, ServeOpts, ServerOpts, SubOpts, Transport},
     client::{InvalidUrl, Server},
     hosts::{Hosts, InvalidHost},
+    tls::{self, TlsError},
     token::{InvalidToken, Token},
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct ServeConfig {
     pub(crate) hosts: Hosts,
     pub(crate) publish_token: Option<Token>,
     pub(crate) allowed_origins: Vec<String>,
+    pub(crate) tls: Option<rustls::ServerConfig>,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,13 @@ pub(crate) enum ConfigError {
     AnyoneMayPublish(SocketAddr),
     #[error(transparent)]
     Host(#[from] InvalidHost),
+    #[error("{given} without {missing}: TLS needs both the certificate and its private key")]
+    HalfOfTls {
+        given: &'static str,
+        missing: &'static str,
+    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Token(#[from] InvalidToken),
     #[error(transparent)]
@@ -88,11 +97,19 @@ impl TryFrom<ServeOpts> for ServeConfig {
         if !local && publish_token.is_none() && !opts.insecure {
             return Err(ConfigError::AnyoneMayPublish(opts.listen));
         }
+        let half = |given, missing| Err(ConfigError::HalfOfTls { given, missing });
+        let tls = match (opts.tls_cert, opts.tls_key) {
+            (Some(cert), Some(key)) => Some(tls::server(&cert, &key)?),
+            (Some(_), None) => return half("--tls-cert", "--tls-key"),
+            (None, Some(_)) => return half("--tls-key", "--tls-cert"),
+            (None, None) => None,
+        };
         Ok(Self {
             listen: opts.listen,
             hosts: Hosts::new(opts.listen.ip(), &opts.hosts)?,
             publish_token,
             allowed_origins: opts.allowed_origins,
+            tls,
         })
     }
 }
@@ -131,7 +148,8 @@ impl TryFrom<ServerOpts> for Server {
 
     fn try_from(opts: ServerOpts) -> Result<Self, ConfigError> {
         let token = opts.token.map(Token::new).transpose()?;
-        Ok(Self::new(&opts.url, token)?)
+        let tls = tls::client(opts.ca.as_deref())?;
+        Ok(Self::new(&opts.url, token, tls)?)
     }
 }
 

@@ -29,9 +29,9 @@ pub(crate) enum Host {
 /// A request for a host that is not ours.
 #[derive(Debug, Error)]
 pub(crate) enum HostError {
-    #[error("the request has no Host header")]
+    #[error("the request names no host")]
     Missing,
-    #[error("the Host header cannot be read")]
+    #[error("the host of the request cannot be read")]
     Unreadable,
     #[error("unknown host {0}: if this server may answer to it, start encke with --host {0}")]
     Unknown(Host),
@@ -81,7 +81,7 @@ impl Hosts {
             .iter()
             .map(HeaderValue::as_bytes);
         let mut named = target.into_iter().chain(headers).peekable();
-        if named.peek().is_none() && request.version() == Version::HTTP_11 {
+        if named.peek().is_none() && request.version() >= Version::HTTP_11 {
             return Err(HostError::Missing);
         }
         named.try_for_each(|host| self.check_one(host))
@@ -206,5 +206,17 @@ mod tests {
             .body(())
             .unwrap();
         assert!(hosts("127.0.0.1", &[]).check(&request).is_err());
+    }
+
+    #[test]
+    fn a_request_of_http_2_names_its_host_in_the_target() {
+        let ask = |target: &str| {
+            let request = Request::get(target).version(Version::HTTP_2).body(());
+            let checked = hosts("127.0.0.1", &[]).check(&request.unwrap());
+            checked.err().map(|error| error.status().as_u16())
+        };
+        assert_eq!(ask("https://localhost:9443/"), None);
+        assert_eq!(ask("https://evil.example/"), Some(421));
+        assert_eq!(ask("/"), Some(400));
     }
 }

@@ -12,6 +12,7 @@ mod stop;
 
 mod hosts;
 mod publishers;
+mod tls;
 mod token;
 
 mod client;

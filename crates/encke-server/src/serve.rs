@@ -60,6 +60,11 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
     let listener = listen(config.listen).await?;
     let banner = Banner {
         address: listener.local_addr()?,
+        scheme: if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        },
         needs_token: config.publish_token.is_some(),
     };
 
@@ -82,11 +87,13 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
         feeders.abort();
         hub.shutdown();
     };
-    encke::serve(listener, site)
+    let mut server = encke::serve(listener, site)
         .with_graceful_shutdown(stopped)
-        .drain_limit(DRAIN)
-        .await?;
-    Ok(())
+        .drain_limit(DRAIN);
+    if let Some(tls) = config.tls {
+        server = server.tls(tls);
+    }
+    Ok(server.await?)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {

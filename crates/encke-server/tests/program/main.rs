@@ -6,3 +6,4 @@ mod commands;
 mod demo;
 mod lifecycle;
 mod refusals;
+mod tls;

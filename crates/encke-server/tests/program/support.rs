@@ -41,6 +41,7 @@ pub(crate) fn complaint(output: &Output) -> String {
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
+    origin: String,
     pub(crate) banner: String,
 }
 
@@ -64,24 +65,22 @@ impl Server {
                 "no banner: {banner}"
             );
         }
-        let (_, address) = banner
-            .split_once("listens on http://")
+        let (_, origin) = banner
+            .split_once("listens on ")
             .expect("the banner says where");
-        let address = address
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .parse()
-            .expect("an address and a port");
+        let origin = origin.lines().next().unwrap_or_default().to_owned();
+        let (_, address) = origin.split_once("://").expect("a scheme");
+        let address = address.parse().expect("an address and a port");
         Self {
             child,
             address,
+            origin,
             banner,
         }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.origin.clone()
     }
 
     /// The head of a request, with the headers that every program sends.

@@ -70,7 +70,7 @@ where
         let response = ready!(this.future.poll(cx))?;
         let (mut parts, body) = response.into_parts();
         if *this.head
-            && let Some(length) = body.size_hint().exact()
+            && let Some(length @ 1..) = body.size_hint().exact()
         {
             let length = HeaderValue::from(length);
             parts.headers.entry(CONTENT_LENGTH).or_insert(length);
