@@ -57,6 +57,8 @@ mod mark;
 mod random;
 mod sync;
 
+mod origin;
+
 mod live;
 pub use self::live::{Action, CrossOrigin, Grant, Live, LiveFuture, Refusal};
 pub use encke_proto::comet::{InvalidOrigin, Origin};
@@ -85,6 +87,8 @@ pub use self::event_source::{EventOut, EventSource, IntoEvent, LastEventId};
 pub use encke_proto::sse::{Event, InvalidEvent};
 
 pub mod item;
+
+mod websocket;
 
 mod callback;
 pub use self::callback::SendError;

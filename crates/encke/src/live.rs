@@ -5,7 +5,6 @@
 mod authorize;
 mod body;
 mod listen;
-mod origin;
 mod publish;
 mod query;
 mod request;
@@ -16,10 +15,14 @@ pub(crate) use self::session::SessionHandle;
 
 use self::{
     authorize::{Authorize, listen_only},
-    origin::{Origins, Sender},
     request::{InvalidRequest, Listen},
 };
-use crate::{Body, BoxError, hub::Shared, problem};
+use crate::{
+    Body, BoxError,
+    hub::Shared,
+    origin::{Origins, Sender},
+    problem,
+};
 use bytes::Buf;
 use encke_proto::{
     Channel,

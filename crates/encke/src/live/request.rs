@@ -1,7 +1,7 @@
 //! What a request for channels asks for.
 
-use super::{origin::Origins, query};
-use crate::LastEventId;
+use super::query;
+use crate::{LastEventId, origin::Origins};
 use encke_proto::{
     Channel, InvalidChannel, InvalidPosition, Position, Since, Start,
     comet::{Callback, InvalidCallback, Origin},

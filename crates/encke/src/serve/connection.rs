@@ -82,6 +82,18 @@ where
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let served = self.http1_only(io, line.clone()).await;
+        if let Some(upgraded) = line.take_upgraded() {
+            upgraded.await;
+        }
+        served
+    }
+
+    /// Returns when the connection ended or was upgraded.
+    async fn http1_only<IO>(self, io: IO, line: Arc<Line>) -> Result<(), BoxError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let io = TokioIo::new(Heard::new(io, line.clone()));
         let service = TowerToHyperService::new(WithPeer::new(self.service, line.clone()));
         let connection = http1::Builder::new()

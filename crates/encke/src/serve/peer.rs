@@ -3,21 +3,26 @@
 use crate::Shutdown;
 use http::Request;
 use std::{
+    fmt,
+    pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll},
 };
 use tower_service::Service;
 
+/// What goes on over a connection once it no longer speaks HTTP.
+type Upgraded = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What is known of one connection.
-#[derive(Debug)]
 pub(super) struct Line {
     pub(super) shutdown: Shutdown,
     pub(super) secure: bool,
     spoken: AtomicBool,
     stalled: AtomicBool,
+    upgraded: Mutex<Option<Upgraded>>,
 }
 
 impl Line {
@@ -27,6 +32,7 @@ impl Line {
             secure,
             spoken: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            upgraded: Mutex::new(None),
         }
     }
 
@@ -41,6 +47,23 @@ impl Line {
 
     pub(super) fn stalls(&self) {
         self.stalled.store(true, Relaxed);
+    }
+
+    /// What the connection was upgraded to, to be run when HTTP has ended.
+    pub(super) fn take_upgraded(&self) -> Option<Upgraded> {
+        self.upgraded().take()
+    }
+
+    fn upgraded(&self) -> std::sync::MutexGuard<'_, Option<Upgraded>> {
+        self.upgraded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line")
+            .field("secure", &self.secure)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,6 +114,21 @@ impl Peer {
             return true;
         }
         self.line.stalled.load(Relaxed)
+    }
+
+    /// Runs what an upgraded connection, or stream, is for.
+    ///
+    /// Over HTTP/1.1 the connection's own task does, once the response is sent: so it counts as
+    /// open, and is cut with the others. A stream of HTTP/2 ends with its connection.
+    pub(crate) fn run_upgraded(&self, upgraded: impl Future<Output = ()> + Send + 'static) {
+        #[cfg(feature = "tls")]
+        if self.stream.is_some() {
+            tokio::spawn(upgraded);
+            return;
+        }
+        let before = self.line.upgraded().replace(Box::pin(upgraded));
+        // Whatever it drops may want the lock.
+        drop(before);
     }
 
     /// Ends a response whose body is not polled because the client takes nothing of it.

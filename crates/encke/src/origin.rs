@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 /// Origins besides its own that a service lets in.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Origins(Vec<Origin>);
+pub(crate) struct Origins(Vec<Origin>);
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sender<'a> {
+pub(crate) enum Sender<'a> {
     /// No page: a program, or a page's navigation.
     Unknown,
     /// A page of this server.
@@ -23,16 +23,16 @@ pub(super) enum Sender<'a> {
 }
 
 impl Origins {
-    pub(super) fn add(&mut self, origin: Origin) {
+    pub(crate) fn add(&mut self, origin: Origin) {
         self.0.push(origin);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Who sent this request, by its `Origin`, or by its `Sec-Fetch-Site` where it has none.
-    pub(super) fn sender(&self, request: &Parts) -> Sender<'_> {
+    pub(crate) fn sender(&self, request: &Parts) -> Sender<'_> {
         let headers = &request.headers;
         let mut origins = headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {
@@ -59,14 +59,14 @@ impl Origins {
     }
 
     /// The origin of this text, if its pages may get a Comet socket's messages.
-    pub(super) fn receiver(&self, origin: &str, request: &Parts) -> Option<Origin> {
+    pub(crate) fn receiver(&self, origin: &str, request: &Parts) -> Option<Origin> {
         let own = host(request).is_some_and(|host| is_own(origin, host, request));
         let origin = Origin::new(origin).ok()?;
         (own || self.0.contains(&origin)).then_some(origin)
     }
 
     /// The value of a `frame-ancestors` directive.
-    pub(super) fn frame_ancestors(&self) -> String {
+    pub(crate) fn frame_ancestors(&self) -> String {
         let mut ancestors = String::from("'self'");
         for origin in &self.0 {
             ancestors.push(' ');
@@ -76,7 +76,7 @@ impl Origins {
     }
 
     /// Tells the browser whether the page may read the response.
-    pub(super) fn allow(&self, sender: Sender<'_>, headers: &mut HeaderMap) {
+    pub(crate) fn allow(&self, sender: Sender<'_>, headers: &mut HeaderMap) {
         if self.is_empty() {
             return;
         }

@@ -1,0 +1,3 @@
+//! WebSockets as responses of an application.
+
+mod upgrade;
