@@ -32,9 +32,11 @@ pub struct Tab(WindowHandle);
 impl Browser {
     pub(crate) async fn start(kind: Kind) -> Self {
         let driver = Driver::start(kind).await;
-        let Value::Object(capabilities) = kind.capabilities(driver.scratch().path()) else {
+        let Value::Object(mut capabilities) = kind.capabilities(driver.scratch().path()) else {
             unreachable!("capabilities are an object")
         };
+        // Those of the tests are issued by nobody.
+        capabilities.insert("acceptInsecureCerts".to_owned(), true.into());
         let url = driver.url();
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let session = builder.capabilities(capabilities).connect(&url);

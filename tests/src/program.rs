@@ -1,6 +1,7 @@
 //! The program `encke`, as its user starts it.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -9,28 +10,53 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::process::Process;
+use crate::scratch::Scratch;
 
 /// A running `encke serve`, ended when dropped.
 pub struct Program {
     origin: String,
     _process: Process,
+    _files: Scratch,
 }
 
 impl Program {
     /// Starts it on a free port.
     pub async fn start() -> Self {
+        Self::start_with(Scratch::new(), Vec::new()).await
+    }
+
+    /// Starts it over TLS, with a certificate that nobody has issued.
+    pub async fn start_secure() -> Self {
+        let files = Scratch::new();
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
+        let mut options = Vec::new();
+        for (option, name, pem) in [
+            ("--tls-cert", "cert.pem", made.cert.pem()),
+            ("--tls-key", "key.pem", made.signing_key.serialize_pem()),
+        ] {
+            let path = files.path().join(name);
+            fs::write(&path, pem).expect("a file can be written");
+            options.extend([PathBuf::from(option), path]);
+        }
+        Self::start_with(files, options).await
+    }
+
+    async fn start_with(files: Scratch, options: Vec<PathBuf>) -> Self {
         let mut command = Command::new(built());
         command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(options);
         command.env_remove("ENCKE_PUBLISH_TOKEN");
         let mut process = Process::start(command);
         let origin = process.after("listens on ").await;
         Self {
             origin,
             _process: process,
+            _files: files,
         }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https` where it is secure.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin

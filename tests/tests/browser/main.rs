@@ -9,6 +9,7 @@ mod pages;
 mod attack;
 mod demo;
 mod forever_iframe;
+mod http2;
 mod javascript_values;
 mod nonce;
 mod other_origin;
