@@ -2,6 +2,7 @@
 
 pub mod event_stream;
 pub mod javascript;
+pub mod websocket;
 
 use crate::comet::{Call, Callback, Nonce, Origin, SafeExpression};
 use crate::sse::Event;
