@@ -50,3 +50,48 @@ impl Deflater {
 pub(in crate::ws) fn deflate(payload: &[u8], level: Level, window: WindowBits) -> Vec<u8> {
     Deflater::new(level, window).deflate(payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes without any order, which nothing makes shorter.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let bytes = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8 ^ (state >> 11) as u8
+        });
+        bytes.take(length).collect()
+    }
+
+    // The inflater of zlib-rs takes any distance, so that it proves nothing here.
+    #[test]
+    fn what_lies_behind_the_window_is_not_referred_to() {
+        for bits in 9..=15 {
+            let window = WindowBits::new(bits).unwrap();
+            let far = noise(window.size() + 1);
+            let near = &far[..window.size() / 4];
+            for level in (1..=9).map(|level| Level::new(level).unwrap()) {
+                let deflated = |bytes: &[&[u8]]| deflate(&bytes.concat(), level, window).len();
+                let once = deflated(&[&far]);
+                assert!(
+                    deflated(&[&far, &far[..200]]) >= once + 200,
+                    "{window:?}, {level:?}"
+                );
+                assert!(
+                    deflated(&[near, near]) < 2 * near.len() - 50,
+                    "{window:?}, {level:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_one_byte_also_behind_other_messages() {
+        let mut deflater = Deflater::new(Level::default(), WindowBits::MAX);
+        assert_eq!(deflater.deflate(b""), [0]);
+        assert_ne!(deflater.deflate(b"Hello"), [0]);
+        assert_eq!(deflater.deflate(b""), [0]);
+    }
+}
