@@ -1,5 +1,8 @@
 //! One WebSocket after its handshake: what comes in, what goes out, and when.
 
+mod event;
+pub use event::{Closed, Event, Phase};
+
 mod sender;
 use sender::Sender;
 pub use sender::{MaskKeys, SendError};
@@ -18,42 +21,6 @@ use super::{
 use crate::Output;
 use bytes::Bytes;
 use std::{sync::Arc, time::Instant};
-
-/// What an application learns of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A whole message, a ping (which is answered already) or a pong; never a Close.
-    Message(Message),
-    /// The end, told once and last.
-    Closed(Closed),
-}
-
-/// How a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Closed {
-    /// The code of the peer's Close, 1005 where it had none; our own where the peer broke a rule;
-    /// 1006 where the connection was lost.
-    pub code: CloseCode,
-    /// Why, in words; often empty.
-    pub reason: String,
-    /// Whether the peer said Close.
-    pub clean: bool,
-}
-
-/// How far a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// Messages go both ways.
-    Open,
-    /// Our Close is out; messages may still come, and then the peer's Close.
-    Closing,
-    /// Nothing more is sent. Write what is left, shut down the writing half, then read and throw
-    /// away until the peer ends or time is up: closing at once would lose what it has not read.
-    Draining,
-    /// Drop the socket.
-    Ended,
-}
 
 /// The state machine of one connection, of either role.
 ///
@@ -323,7 +290,7 @@ impl Connection {
                     self.lose("No answer to a ping");
                 } else if self.timers.is_idle(now) {
                     let frame = CloseFrame::new(CloseCode::GOING_AWAY, "Idle for too long");
-                    self.end(frame.clone().into(), false);
+                    self.tell(Closed::by_us(&frame));
                     self.close_with(Some(frame), now);
                 } else {
                     self.keep_alive_due |= self.timers.take_keep_alive(now);
@@ -374,7 +341,7 @@ impl Connection {
     }
 
     fn handle_close(&mut self, frame: Option<CloseFrame>, now: Instant) {
-        self.end(frame.clone().into(), true);
+        self.tell(Closed::by_peer(frame.as_ref()));
         if self.phase == Phase::Closing {
             self.phase = Phase::Draining;
         } else {
@@ -387,9 +354,9 @@ impl Connection {
         if self.phase == Phase::Closing {
             // Our Close is out: there is nothing left to say.
             self.phase = Phase::Draining;
-            self.end(Closed::abnormal(frame.reason()), false);
+            self.tell(Closed::lost(frame.reason()));
         } else {
-            self.end(Some(frame.clone()).into(), false);
+            self.tell(Closed::by_us(&frame));
             self.close_with(Some(frame), now);
         }
     }
@@ -410,14 +377,14 @@ impl Connection {
     fn lose(&mut self, reason: &str) {
         self.phase = Phase::Ended;
         self.close = None;
-        self.end(Closed::abnormal(reason), false);
+        self.tell(Closed::lost(reason));
         self.release();
     }
 
-    fn end(&mut self, closed: Closed, clean: bool) {
+    fn tell(&mut self, closed: Closed) {
         if !self.told {
             self.told = true;
-            self.closed = Some(Box::new(Closed { clean, ..closed }));
+            self.closed = Some(Box::new(closed));
         }
     }
 
@@ -426,34 +393,6 @@ impl Connection {
         self.reader = Reader::new(None);
         self.pong = None;
         self.keep_alive_due = false;
-    }
-}
-
-impl Closed {
-    fn abnormal(reason: &str) -> Self {
-        Self {
-            code: CloseCode::ABNORMAL,
-            reason: reason.to_owned(),
-            clean: false,
-        }
-    }
-}
-
-impl From<CloseFrame> for Closed {
-    fn from(frame: CloseFrame) -> Self {
-        Some(frame).into()
-    }
-}
-
-impl From<Option<CloseFrame>> for Closed {
-    fn from(frame: Option<CloseFrame>) -> Self {
-        Self {
-            code: frame
-                .as_ref()
-                .map_or(CloseCode::NO_STATUS, CloseFrame::code),
-            reason: frame.map_or_else(String::new, |frame| frame.reason().to_owned()),
-            clean: false,
-        }
     }
 }
 

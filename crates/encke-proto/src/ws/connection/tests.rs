@@ -1,11 +1,8 @@
 //! The two ends talk, with a clock of their own.
 
 use super::*;
-use crate::ws::{
-    deflate, frame,
-    handshake::{ClientHandshake, Offer},
-};
-use http::{Request, StatusCode};
+use crate::fuzz::websocket::Pair;
+use crate::ws::{deflate, frame};
 
 mod close;
 mod compressed;
@@ -31,29 +28,9 @@ fn client(config: Config, now: Instant) -> Connection {
 }
 
 /// Two ends that agreed on compression, client first.
-fn deflating_pair(
-    client: deflate::Config,
-    server: deflate::Config,
-    now: Instant,
-) -> (Connection, Connection) {
-    let handshake = ClientHandshake::new([7; 16]).deflate(client.clone());
-    let mut request = Request::new(());
-    *request.headers_mut() = handshake.headers();
-    let accepted = Offer::read(&request)
-        .unwrap()
-        .accept(None, Some(&server))
-        .unwrap();
-    let answer = handshake.read_answer(StatusCode::SWITCHING_PROTOCOLS, &accepted.headers);
-    let config = |deflate| {
-        Arc::new(Config {
-            deflate: Some(deflate),
-            ..Config::default()
-        })
-    };
-    (
-        Connection::client(config(client), answer.unwrap().deflate, mask_keys(), now),
-        Connection::server(config(server), accepted.deflate, now),
-    )
+fn deflating_pair(deflate: deflate::Config, now: Instant) -> (Connection, Connection) {
+    let pair = Pair::new(&Config::default(), Some(deflate), now);
+    (pair.client, pair.server)
 }
 
 fn take(out: &mut Output) -> Vec<u8> {

@@ -15,7 +15,7 @@ fn compressing(takeover: bool) -> deflate::Config {
 fn the_examples_of_rfc_7692_section_7_2_3() {
     let now = Instant::now();
     let hello = || Event::Message("Hello".into());
-    let (mut client, _) = deflating_pair(compressing(true), compressing(true), now);
+    let (mut client, _) = deflating_pair(compressing(true), now);
     // 7.2.3.1, in one frame and in two
     let one = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
     assert_eq!(events(&mut client, one, now), [hello()]);
@@ -47,8 +47,7 @@ fn messages_refer_to_those_before_them_only_with_takeover() {
     let now = Instant::now();
     let text = "the quick brown fox jumps over the lazy dog";
     for takeover in [false, true] {
-        let (mut client, mut server) =
-            deflating_pair(compressing(takeover), compressing(takeover), now);
+        let (mut client, mut server) = deflating_pair(compressing(takeover), now);
         let mut sizes = Vec::new();
         for _ in 0..3 {
             let bytes = sent(&mut server, text, now);
@@ -81,7 +80,7 @@ fn broken_compressed_bytes_end_in_1002() {
         // stored with lengths that differ
         b"\xc1\x86\0\0\0\0\x00\x05\x00\x05\x00\x48",
     ] {
-        let (_, mut server) = deflating_pair(compressing(false), compressing(false), now);
+        let (_, mut server) = deflating_pair(compressing(false), now);
         let ended = events(&mut server, broken, now);
         let [Event::Closed(closed)] = &ended[..] else {
             panic!("{broken:x?} gave {ended:?}")
@@ -94,7 +93,7 @@ fn broken_compressed_bytes_end_in_1002() {
 #[test]
 fn only_the_first_frame_of_a_message_says_that_it_is_compressed() {
     let now = Instant::now();
-    let (_, mut server) = deflating_pair(compressing(false), compressing(false), now);
+    let (_, mut server) = deflating_pair(compressing(false), now);
     let input = b"\x41\x81\0\0\0\0\xf2\xc0\x80\0\0\0\0";
     let Some(Event::Closed(closed)) = events(&mut server, input, now).pop() else {
         panic!("not closed")
@@ -105,7 +104,7 @@ fn only_the_first_frame_of_a_message_says_that_it_is_compressed() {
 #[test]
 fn a_compressed_text_fails_at_its_first_bad_byte() {
     let now = Instant::now();
-    let (_, mut server) = deflating_pair(compressing(false), compressing(false), now);
+    let (_, mut server) = deflating_pair(compressing(false), now);
     // stored: "a", 0xff, "b"; the last has not come yet
     let input = b"\x41\x88\0\0\0\0\x00\x03\x00\xfc\xff\x61\xff";
     let ended = events(&mut server, input, now);
@@ -116,7 +115,7 @@ fn a_compressed_text_fails_at_its_first_bad_byte() {
 fn short_messages_and_those_that_win_nothing_go_plain() {
     let now = Instant::now();
     let config = deflate::Config::default();
-    let (_, mut server) = deflating_pair(config.clone(), config, now);
+    let (_, mut server) = deflating_pair(config, now);
     assert!(server.deflates());
     assert_eq!(sent(&mut server, "a".repeat(63), now)[0], 0x81);
     assert_eq!(sent(&mut server, "a".repeat(64), now)[0], 0xc1);
@@ -146,7 +145,7 @@ fn a_shared_message_goes_deflated_to_windows_that_hold_it() {
             server_window: window(bits),
             ..compressing(false)
         };
-        let (mut client, mut server) = deflating_pair(own.clone(), own, now);
+        let (mut client, mut server) = deflating_pair(own, now);
         let mut out = Output::default();
         server.send_shared(&shared, &mut out, now).unwrap();
         let bytes = take(&mut out);
@@ -160,7 +159,7 @@ fn a_shared_message_goes_deflated_to_windows_that_hold_it() {
     let mut out = Output::default();
     plain.send_shared(&shared, &mut out, now).unwrap();
     assert_eq!(out.take(usize::MAX).as_ptr(), shared.frame().as_ptr());
-    let (mut client, mut server) = deflating_pair(compressing(false), compressing(false), now);
+    let (mut client, mut server) = deflating_pair(compressing(false), now);
     client.send_shared(&shared, &mut out, now).unwrap();
     let message = Event::Message(text.as_str().into());
     assert_eq!(events(&mut server, &take(&mut out), now), [message]);
@@ -169,7 +168,7 @@ fn a_shared_message_goes_deflated_to_windows_that_hold_it() {
 #[test]
 fn a_shared_message_between_own_ones_does_not_shift_the_context() {
     let now = Instant::now();
-    let (mut client, mut server) = deflating_pair(compressing(true), compressing(true), now);
+    let (mut client, mut server) = deflating_pair(compressing(true), now);
     let shared = Shared::text(&"shared ".repeat(50))
         .deflated(deflate::Level::default(), deflate::WindowBits::MAX);
     let mut bytes = Vec::new();

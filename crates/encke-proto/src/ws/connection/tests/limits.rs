@@ -94,8 +94,7 @@ fn an_inflated_message_is_held_to_the_limit() {
         (LIMIT + 1, too_big()),
         (8 << 20, too_big()),
     ] {
-        let (mut client, mut server) =
-            deflating_pair(deflate::Config::default(), deflate::Config::default(), now);
+        let (mut client, mut server) = deflating_pair(deflate::Config::default(), now);
         let bytes = sent(&mut client, vec![0; size], now);
         assert!(bytes.len() < size / 500);
         let event = events(&mut server, &bytes[..bytes.len().min(LIMIT)], now).remove(0);
@@ -110,7 +109,7 @@ fn a_message_at_its_limit_may_grow_by_being_compressed() {
         client_context_takeover: true,
         ..deflate::Config::default()
     };
-    let (mut client, mut server) = deflating_pair(takeover.clone(), takeover, now);
+    let (mut client, mut server) = deflating_pair(takeover, now);
     let mut state = 1_u32;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
