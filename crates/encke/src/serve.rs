@@ -1,7 +1,6 @@
 //! A server that neither waits for ever nor forgets an open stream.
 
 mod connection;
-mod heard;
 mod io;
 mod peer;
 
@@ -12,7 +11,7 @@ mod tls;
 
 pub(crate) use self::peer::Peer;
 
-use self::{connection::Connections, heard::Heard};
+use self::connection::Connections;
 use crate::{BoxError, Shutdown};
 use http::{Request, Response};
 use hyper::body::Incoming;

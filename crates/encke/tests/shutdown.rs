@@ -119,7 +119,10 @@ async fn what_was_published_before_is_delivered_first() {
 async fn over_http_2_they_end_whole_and_their_connection_with_a_goodbye() {
     let identity = secure::Identity::new();
     let tls = identity.server.clone();
-    let (hub, shutdown, address, server) = start_as(10 * PATIENCE, |server| server.tls(tls)).await;
+    let (hub, shutdown, address, server) = start_as(10 * PATIENCE, |server| {
+        server.head_limit(10 * PATIENCE).tls(tls)
+    })
+    .await;
     let spare = identity.connect(address, &["h2"]).await;
     let mut client = identity.http2(address).await;
     let mut streams = Vec::new();

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use super::{
-    Heard, Limits,
+    Limits,
     io::GuardedIo,
     peer::{Line, WithPeer},
 };
@@ -94,22 +94,17 @@ where
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Heard::new(io, line.clone()));
-        let service = TowerToHyperService::new(WithPeer::new(self.service, line.clone()));
+        let service = TowerToHyperService::new(WithPeer::new(self.service, line));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
             .max_buf_size(BUFFER_SIZE)
-            .serve_connection(io, service)
+            .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         tokio::select! {
             served = &mut connection => return Ok(served?),
             () = self.shutdown.begun() => {}
-        }
-        // hyper would wait for a first request; a browser opens connections to spare.
-        if !line.has_spoken() {
-            return Ok(());
         }
         connection.as_mut().graceful_shutdown();
         Ok(connection.await?)

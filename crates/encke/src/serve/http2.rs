@@ -1,13 +1,14 @@
 //! One connection of HTTP/2: many streams, none of which holds up the others.
 
 mod body;
+mod heard;
 mod service;
 mod stream;
 
 pub(crate) use self::stream::Stream;
 
-use self::{service::WithStream, stream::Streams};
-use super::{Heard, Limits, peer::Line};
+use self::{heard::Heard, service::WithStream, stream::Streams};
+use super::{Limits, peer::Line};
 use crate::BoxError;
 use http::{Request, Response};
 use hyper::{
@@ -18,7 +19,14 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
@@ -56,7 +64,8 @@ where
 {
     let streams = Streams::new(line.shutdown.clone(), limits.stall);
     let service = TowerToHyperService::new(WithStream::new(service, line.clone()));
-    let io = TokioIo::new(Heard::new(io, line.clone()));
+    let spoken = Arc::new(AtomicBool::new(false));
+    let io = TokioIo::new(Heard::new(io, spoken.clone()));
     let connection: Connection<_, _, _> = Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
@@ -76,7 +85,7 @@ where
         () = streams.none_for(limits.head) => {}
     }
     // hyper would wait for the preface; a browser opens connections to spare.
-    if !line.has_spoken() {
+    if !spoken.load(Relaxed) {
         return Ok(());
     }
     connection.as_mut().graceful_shutdown();

@@ -20,7 +20,6 @@ type Upgraded = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct Line {
     pub(super) shutdown: Shutdown,
     pub(super) secure: bool,
-    spoken: AtomicBool,
     stalled: AtomicBool,
     upgraded: Mutex<Option<Upgraded>>,
 }
@@ -30,19 +29,9 @@ impl Line {
         Self {
             shutdown,
             secure,
-            spoken: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             upgraded: Mutex::new(None),
         }
-    }
-
-    /// Whether anything that is HTTP ever came over it.
-    pub(super) fn has_spoken(&self) -> bool {
-        self.spoken.load(Relaxed)
-    }
-
-    pub(super) fn speaks(&self) {
-        self.spoken.store(true, Relaxed);
     }
 
     pub(super) fn stalls(&self) {

@@ -1,22 +1,24 @@
-//! A connection that notes when its peer has spoken HTTP, under TLS or not.
+//! A connection that notes when its peer has spoken HTTP, and not just TLS.
 
-use super::peer::Line;
 use std::{
     io::{IoSlice, Result},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) struct Heard<IO> {
     io: IO,
-    line: Arc<Line>,
+    spoken: Arc<AtomicBool>,
 }
 
 impl<IO> Heard<IO> {
-    pub(super) fn new(io: IO, line: Arc<Line>) -> Self {
-        Self { io, line }
+    pub(super) fn new(io: IO, spoken: Arc<AtomicBool>) -> Self {
+        Self { io, spoken }
     }
 }
 
@@ -28,7 +30,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Heard<IO> {
     ) -> Poll<Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         if !buf.filled().is_empty() {
-            self.line.speaks();
+            self.spoken.store(true, Relaxed);
         }
         read
     }
