@@ -17,7 +17,7 @@ usage: cargo xtask COMMAND
 
   setup          install what the tests need and this machine lacks
   test           setup, then every check and test, browsers included
-  test --quick   the checks and tests that need nothing but Rust";
+  test --quick   the checks and tests that need nothing but Rust and a C compiler";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

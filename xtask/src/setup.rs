@@ -86,7 +86,7 @@ fn packages() -> Outcome {
     if !installed("apt-get") {
         return Err(format!(
             "there is no apt-get here: install what Debian calls {names} by hand, \
-             or run `cargo xtask test --quick`, which needs nothing but Rust"
+             or run `cargo xtask test --quick`, which needs nothing but Rust and a C compiler"
         ));
     }
     as_root("apt-get update")?;
