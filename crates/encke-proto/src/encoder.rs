@@ -4,6 +4,10 @@ use crate::{
     Binding, Channel, Data, Encoded, Framing, Gap, Output, Position, Publication,
     comet::{Call, Details, Prelude, SafeExpression, write_json},
     ndjson, sse, write_token,
+    ws::{
+        CloseCode, CloseFrame,
+        frame::{Head, Opcode},
+    },
 };
 use std::sync::Arc;
 
@@ -16,6 +20,8 @@ pub enum Transport {
     Sse,
     /// A JSON item a line.
     Ndjson,
+    /// WebSocket messages of a server.
+    WebSocket,
 }
 
 /// Writes what one session transmits.
@@ -55,7 +61,26 @@ impl Encoder {
             Transport::Sse if self.envelope => Framing::Ndjson,
             Transport::Sse => Framing::Sse,
             Transport::Ndjson => Framing::Ndjson,
+            Transport::WebSocket if self.envelope => Framing::Ndjson,
+            Transport::WebSocket => Framing::WebSocket,
         }
+    }
+
+    /// Whether it writes for a WebSocket.
+    pub fn is_web_socket(&self) -> bool {
+        matches!(self.transport, Transport::WebSocket)
+    }
+
+    /// The Close that tells of a gap where there is no other place for it, in a bare WebSocket;
+    /// the session ends with it.
+    pub fn gap_close(&self, gap: &Gap) -> Option<CloseFrame> {
+        let bare = self.is_web_socket() && !self.envelope;
+        bare.then(|| {
+            let from = gap
+                .from
+                .map_or_else(|| "?".to_owned(), |from| from.to_string());
+            CloseFrame::new(CloseCode::GAP, format!("gap {from}-{}", gap.to.offset))
+        })
     }
 
     /// Writes where the session stands, before anything else.
@@ -79,6 +104,12 @@ impl Encoder {
                 item.push('\n');
                 out.extend_from_slice(item.as_bytes());
             }
+            Transport::WebSocket if self.envelope => {
+                let mut item = String::new();
+                ndjson::write_opened(&self.channels, positions, &token, &mut item);
+                write_frame(Opcode::Text, item.as_bytes(), out);
+            }
+            Transport::WebSocket => {}
         }
     }
 
@@ -98,12 +129,22 @@ impl Encoder {
         match &self.transport {
             Transport::Ndjson if alone => out.share(encoded.bytes().clone()),
             Transport::Sse if !self.envelope => out.share(encoded.bytes().clone()),
-            Transport::Ndjson => encoded.share_with_token(&self.token(positions), out),
+            Transport::WebSocket if !self.envelope => out.share(encoded.bytes().clone()),
+            Transport::Ndjson => {
+                encoded.share_item(&self.token(positions), out);
+                out.buffer().push(b'\n');
+            }
+            Transport::WebSocket => {
+                let token = self.token(positions);
+                Head::whole(Opcode::Text, encoded.item_len(&token)).write(out.buffer());
+                encoded.share_item(&token, out);
+            }
             Transport::Sse => {
                 let token = self.token(positions);
                 sse::write_token(&token, out.buffer());
                 out.buffer().extend_from_slice(b"data: ");
-                encoded.share_with_token(&token, out);
+                encoded.share_item(&token, out);
+                out.buffer().push(b'\n');
                 sse::write_end(out.buffer());
             }
             Transport::Comet(call) => {
@@ -130,7 +171,8 @@ impl Encoder {
         }
     }
 
-    /// Writes a gap in the channel with this index; `positions` are those after it.
+    /// Writes a gap in the channel with this index, unless it is told by
+    /// [`gap_close`](Self::gap_close); `positions` are those after it.
     pub fn gap(&self, channel: usize, gap: &Gap, positions: &[Position], out: &mut Output) {
         let token = self.token(positions);
         let mut json = String::new();
@@ -162,6 +204,10 @@ impl Encoder {
                     call.write_with(&SafeExpression::undefined(), &details.gap(&json), out);
                 }
             }
+            Transport::WebSocket if self.envelope => {
+                write_frame(Opcode::Text, json.as_bytes(), out);
+            }
+            Transport::WebSocket => {}
         }
     }
 
@@ -172,6 +218,7 @@ impl Encoder {
             Transport::Comet(call) => call.write_keep_alive(out),
             Transport::Sse => out.extend_from_slice(sse::keep_alive()),
             Transport::Ndjson => out.extend_from_slice(ndjson::KEEP_ALIVE),
+            Transport::WebSocket => write_frame(Opcode::Ping, b"", out),
         }
     }
 
@@ -180,6 +227,11 @@ impl Encoder {
         write_token(self.binding, positions.iter().copied(), &mut token);
         token
     }
+}
+
+fn write_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+    Head::whole(opcode, payload.len()).write(out);
+    out.extend_from_slice(payload);
 }
 
 /// Writes the fields of an item before its data, as the beginning of a JavaScript object.
@@ -213,24 +265,32 @@ mod tests {
         Transport::Comet(call.nonce(Nonce::from_bytes([0; 16])))
     }
 
-    fn written(write: impl FnOnce(&mut Output)) -> String {
+    fn written(write: impl FnOnce(&mut Output)) -> Vec<u8> {
         let mut output = Output::default();
         write(&mut output);
         let mut written = Vec::new();
         while !output.is_empty() {
             written.extend_from_slice(&output.take(usize::MAX));
         }
-        String::from_utf8(written).unwrap()
+        written
     }
 
-    fn encode(encoder: &Encoder, data: impl Into<Data>) -> String {
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn encode_bytes(encoder: &Encoder, data: impl Into<Data>) -> Vec<u8> {
         let publication = Publication::new(AT, data.into());
         let encoded = Encoded::new(encoder.framing(), &encoder.channels()[0], &publication);
         let positions = vec![AT; encoder.channels().len()];
         written(|out| encoder.publication(0, &publication, &encoded, &positions, out))
     }
 
-    fn gap(encoder: &Encoder) -> String {
+    fn encode(encoder: &Encoder, data: impl Into<Data>) -> String {
+        text(encode_bytes(encoder, data))
+    }
+
+    fn gap_bytes(encoder: &Encoder) -> Vec<u8> {
         let positions = vec![AT; encoder.channels().len()];
         let gap = Gap {
             from: Some(1),
@@ -239,8 +299,14 @@ mod tests {
         written(|out| encoder.gap(0, &gap, &positions, out))
     }
 
+    fn gap(encoder: &Encoder) -> String {
+        text(gap_bytes(encoder))
+    }
+
     fn opened(encoder: &Encoder) -> String {
-        written(|out| encoder.opened(&vec![AT; encoder.channels().len()], out))
+        text(written(|out| {
+            encoder.opened(&vec![AT; encoder.channels().len()], out)
+        }))
     }
 
     const HEAD: &str = r#"{"channel":"a","epoch":"0000000000000001","offset":2,"position":"#;
@@ -282,6 +348,35 @@ mod tests {
         assert_eq!(encode(&ndjson, "x"), format!("{item}\n"));
         assert_eq!(gap(&ndjson), format!("{missing}\n"));
         assert_eq!(opened(&ndjson), format!("{{\"position\":\"{token}\"}}\n"));
+    }
+
+    #[test]
+    fn a_bare_web_socket_has_the_data_and_closes_at_a_gap() {
+        let encoder = Encoder::new(Transport::WebSocket, false, channels(&["a"]));
+        assert_eq!(opened(&encoder), "");
+        assert_eq!(encode_bytes(&encoder, "kiki"), b"\x81\x04kiki");
+        assert_eq!(encode_bytes(&encoder, vec![0xff]), b"\x82\x01\xff");
+        let close = |from| encoder.gap_close(&Gap { from, to: AT }).unwrap();
+        assert_eq!(close(Some(1)), CloseFrame::new(CloseCode::GAP, "gap 1-2"));
+        assert_eq!(close(None).reason(), "gap ?-2");
+    }
+
+    #[test]
+    fn web_socket_envelopes_are_text_frames_of_their_very_length() {
+        for names in [&["a"][..], &["a", "b"]] {
+            let encoder = Encoder::new(Transport::WebSocket, true, channels(names));
+            let token = encoder.token(&vec![AT; names.len()]);
+            for text in ["x", &"x".repeat(70_000)] {
+                let item = format!(r#"{HEAD}"{token}","data":"{text}"}}"#);
+                let mut expected = Vec::new();
+                write_frame(Opcode::Text, item.as_bytes(), &mut expected);
+                assert!(encode_bytes(&encoder, text) == expected);
+            }
+            let item = format!(r#"{{"channel":"a","gap":{GAP},"position":"{token}"}}"#);
+            assert!(gap_bytes(&encoder).ends_with(item.as_bytes()));
+            let gap = Gap { from: None, to: AT };
+            assert_eq!(encoder.gap_close(&gap), None);
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The forms in which a publication is encoded once and shared by all subscribers.
 
 use crate::{
-    Binding, Channel, Data, Output, Publication, comet::SafeExpression, ndjson, sse, token_of,
+    Binding, Channel, Data, Output, Publication,
+    comet::SafeExpression,
+    ndjson, sse, token_of,
+    ws::frame::{self, Opcode},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,11 +19,13 @@ pub enum Framing {
     Ndjson,
     /// The JavaScript expression of the data, which each session's call goes around.
     Comet,
+    /// A frame of the data alone: text, or binary for bytes.
+    WebSocket,
 }
 
 impl Framing {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 4;
 }
 
 /// A publication in one framing. A clone shares its bytes.
@@ -39,6 +44,7 @@ impl Encoded {
             Framing::Sse => Self::sse(publication, &token),
             Framing::Ndjson => Self::ndjson(channel, publication, &token),
             Framing::Comet => Self::comet(publication),
+            Framing::WebSocket => Self::web_socket(publication),
         }
     }
 
@@ -84,6 +90,15 @@ impl Encoded {
         }
     }
 
+    fn web_socket(publication: &Publication) -> Self {
+        let bytes = match &publication.data {
+            Data::Text(text) => frame::encode(Opcode::Text, text.as_bytes()),
+            Data::Json(json) => frame::encode(Opcode::Text, json.as_str().as_bytes()),
+            Data::Bytes(bytes) => frame::encode(Opcode::Binary, bytes),
+        };
+        Self { bytes, token: None }
+    }
+
     /// The bytes for a session on this channel alone.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -99,15 +114,20 @@ impl Encoded {
         self.bytes.is_empty()
     }
 
-    /// Writes the bytes with another token in place of the channel's own, if there is one in them.
-    pub fn share_with_token(&self, token: &str, out: &mut Output) {
-        let Some(own) = self.token.clone() else {
-            out.share(self.bytes.clone());
-            return;
-        };
+    /// Length of the item with this token in place of the channel's own, without its line's end.
+    pub fn item_len(&self, token: &str) -> usize {
+        let own = self.token.as_ref().map_or(0, Range::len);
+        self.bytes.len() - "\n".len() - own + token.len()
+    }
+
+    /// Writes the item of [`Framing::Ndjson`] with another token in place of the channel's own,
+    /// without its line's end.
+    pub fn share_item(&self, token: &str, out: &mut Output) {
+        let own = self.token.clone().unwrap_or_default();
+        let end = self.bytes.len() - "\n".len();
         out.buffer().extend_from_slice(&self.bytes[..own.start]);
         out.buffer().extend_from_slice(token.as_bytes());
-        out.share(self.bytes.slice(own.end..));
+        out.share(self.bytes.slice(own.end..end));
     }
 }
 

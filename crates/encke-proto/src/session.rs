@@ -146,6 +146,11 @@ impl Session {
         self.goodbye.get_or_insert(disconnect);
     }
 
+    /// Ends the session with what was transmitted last.
+    pub fn end(&mut self) {
+        self.phase = Phase::Ended;
+    }
+
     /// Whether the end was transmitted.
     pub fn is_ended(&self) -> bool {
         self.phase == Phase::Ended

@@ -9,19 +9,21 @@ mod publish;
 mod query;
 mod request;
 mod session;
+mod socket;
 
 pub use self::authorize::{Action, CrossOrigin, Grant, Refusal};
 pub(crate) use self::session::SessionHandle;
 
 use self::{
-    authorize::{Authorize, listen_only},
-    request::{InvalidRequest, Listen},
+    authorize::{Authorize, Decision, listen_only},
+    request::{InvalidRequest, Listen, Wanted},
 };
 use crate::{
     Body, BoxError,
     hub::Shared,
     origin::{Origins, Sender},
     problem,
+    websocket::Upgrade,
 };
 use bytes::Buf;
 use encke_proto::{
@@ -59,6 +61,7 @@ use tower_service::Service;
 ///
 /// | request | what happens |
 /// |---|---|
+/// | `GET /live/news` with a WebSocket handshake (HTTP/1.1, or RFC 8441 over HTTP/2) | WebSocket |
 /// | `GET /live/news` with `Accept: text/event-stream` | Server-Sent Events |
 /// | `GET /live/news?callback=parent.cometMessage` | a Comet socket, for an iframe |
 /// | `GET /live/news?post=https://app.example` | a Comet socket for a page of another origin |
@@ -68,6 +71,8 @@ use tower_service::Service;
 ///
 /// Every session first says where it stands; `?since=` or `Last-Event-ID` continue from there,
 /// `?history=N` starts up to N publications back, `?envelope=1` wraps the data of one channel too.
+/// A bare WebSocket, of one channel without an envelope, has no place for positions: a gap closes
+/// it with 4001 and the reason `gap FROM-TO`.
 #[derive(Clone)]
 #[must_use]
 pub struct Live {
@@ -79,6 +84,7 @@ pub struct Live {
 struct Settings {
     authorize: Arc<Authorize>,
     origins: Origins,
+    client_publish: bool,
     body_limit: usize,
     prefix: Box<str>,
 }
@@ -90,6 +96,7 @@ impl Live {
                 Box::pin(std::future::ready(listen_only(request, action, channels)))
             }),
             origins: Origins::default(),
+            client_publish: false,
             body_limit: 1 << 20,
             prefix: "".into(),
         };
@@ -128,9 +135,18 @@ impl Live {
         Ok(self)
     }
 
-    /// Most bytes that one POST may publish.
+    /// Publishes what the clients of WebSockets say, where they are authorised to publish.
     ///
-    /// Default: 1 MiB. Every POST may take this much memory while it arrives.
+    /// Default: no; a client that says something is told so by close 1008. A socket on several
+    /// channels cannot say which one it means, and only listens.
+    pub fn client_publish(mut self) -> Self {
+        self.settings_mut().client_publish = true;
+        self
+    }
+
+    /// Most bytes that one POST, or one message of a WebSocket, may publish.
+    ///
+    /// Default: 1 MiB. Every client may take this much memory while it arrives.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.settings_mut().body_limit = bytes;
         self
@@ -152,13 +168,16 @@ impl Live {
     where
         B: http_body::Body<Data: Buf, Error: Into<BoxError>>,
     {
-        let (request, body) = request.into_parts();
+        let (mut request, body) = request.into_parts();
         let sender = self.settings.origins.sender(&request);
         if is_preflight(&request) {
             return self.preflight(sender);
         }
+        if let Sender::Allowed(_) = sender {
+            request.extensions.insert(CrossOrigin::FOUND);
+        }
         let mut response = match request.method {
-            Method::GET | Method::HEAD => self.listen(request, sender).await,
+            Method::GET | Method::HEAD | Method::CONNECT => self.listen(request, sender).await,
             Method::POST => self.publish(request, sender, body).await,
             _ => not_allowed(&request.method),
         };
@@ -166,17 +185,37 @@ impl Live {
         response
     }
 
-    async fn listen(&self, request: Parts, sender: Sender<'_>) -> Response<Body> {
+    async fn listen(&self, mut request: Parts, sender: Sender<'_>) -> Response<Body> {
         let (channels, listen) = match self.parse_listen(&request) {
             Ok(parsed) => parsed,
             Err(invalid) => return refuse(&invalid),
         };
-        match self
-            .decide(request, sender, Action::Listen, &channels)
-            .await
-        {
-            Ok(request) => listen::listen(&self.hub, &self.settings, &request, channels, listen),
-            Err(refusal) => refusal.into_response(),
+        // A socket is not held back by the browser, as the other responses are.
+        if matches!(listen.wanted, Wanted::WebSocket) && sender == Sender::Foreign {
+            return refuse_foreign();
+        }
+        let upgrade = match listen.wanted {
+            Wanted::WebSocket => match Upgrade::of(&mut request) {
+                Ok(upgrade) => Some(upgrade),
+                Err(error) => return error.into_response(),
+            },
+            _ => None,
+        };
+        let request = Arc::new(request);
+        if let Err(refusal) = self.decide(&request, Action::Listen, &channels).await {
+            return refusal.into_response();
+        }
+        match upgrade {
+            Some(upgrade) => {
+                let publish_to = self.client_publishes_to(&request, &channels).await;
+                let socket = listen::Socket {
+                    upgrade,
+                    publish_to,
+                    message_limit: self.settings.body_limit,
+                };
+                listen::open_socket(&self.hub, &request, channels, listen, socket)
+            }
+            None => listen::listen(&self.hub, &self.settings, &request, channels, listen),
         }
     }
 
@@ -186,13 +225,29 @@ impl Live {
         Ok((channels, listen))
     }
 
+    /// The channel that a WebSocket's messages are published to, if there is one.
+    async fn client_publishes_to(
+        &self,
+        request: &Arc<Parts>,
+        channels: &Arc<[Channel]>,
+    ) -> Option<Channel> {
+        let [channel] = &channels[..] else {
+            return None;
+        };
+        let may = self.settings.client_publish
+            && self
+                .decide(request, Action::Publish, channels)
+                .await
+                .is_ok();
+        may.then(|| channel.clone())
+    }
+
     async fn publish<B>(&self, request: Parts, sender: Sender<'_>, body: B) -> Response<Body>
     where
         B: http_body::Body<Data: Buf, Error: Into<BoxError>>,
     {
         if sender == Sender::Foreign {
-            let detail = "pages of other origins may not publish here";
-            return problem(StatusCode::FORBIDDEN, detail);
+            return refuse_foreign();
         }
         let channels = match request::channels(&request, &self.settings.prefix) {
             Ok(channels) => channels,
@@ -202,11 +257,9 @@ impl Live {
             let detail = format!("{} channels: a POST publishes to one", channels.len());
             return problem(StatusCode::BAD_REQUEST, detail);
         };
-        match self
-            .decide(request, sender, Action::Publish, &channels)
-            .await
-        {
-            Ok(request) => {
+        let request = Arc::new(request);
+        match self.decide(&request, Action::Publish, &channels).await {
+            Ok(Grant {}) => {
                 let limit = self.settings.body_limit;
                 publish::publish(&self.hub, channel, &request.headers, body, limit).await
             }
@@ -214,28 +267,14 @@ impl Live {
         }
     }
 
-    async fn decide(
-        &self,
-        mut request: Parts,
-        sender: Sender<'_>,
-        action: Action,
-        channels: &Arc<[Channel]>,
-    ) -> Result<Arc<Parts>, Refusal> {
-        if let Sender::Allowed(_) = sender {
-            request.extensions.insert(CrossOrigin::FOUND);
-        }
-        let request = Arc::new(request);
-        let Grant {} = (self.settings.authorize)(request.clone(), action, channels.clone()).await?;
-        Ok(request)
+    fn decide(&self, request: &Arc<Parts>, action: Action, channels: &Arc<[Channel]>) -> Decision {
+        (self.settings.authorize)(request.clone(), action, channels.clone())
     }
 
     fn preflight(&self, sender: Sender<'_>) -> Response<Body> {
         let mut response = match sender {
             Sender::Allowed(_) | Sender::Own => Response::new(Body::empty()),
-            Sender::Unknown | Sender::Foreign => problem(
-                StatusCode::FORBIDDEN,
-                "pages of other origins may not listen or publish here",
-            ),
+            Sender::Unknown | Sender::Foreign => refuse_foreign(),
         };
         if response.status().is_success() {
             *response.status_mut() = StatusCode::NO_CONTENT;
@@ -255,6 +294,11 @@ impl Live {
         self.settings.origins.allow(sender, response.headers_mut());
         response
     }
+}
+
+fn refuse_foreign() -> Response<Body> {
+    let detail = "pages of other origins may not listen or publish here";
+    problem(StatusCode::FORBIDDEN, detail)
 }
 
 fn is_preflight(request: &Parts) -> bool {

@@ -42,6 +42,9 @@ impl CloseCode {
     /// The TLS handshake failed. Never sent.
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
+    /// encke's own: a subscriber missed something, and the reason says what.
+    pub const GAP: Self = Self(4001);
+
     /// The code with this number.
     ///
     /// # Errors

@@ -4,17 +4,23 @@ use super::{
     Settings,
     body::LiveBody,
     request::{Listen, Wanted},
-    session::LiveSession,
+    session::{LiveSession, Member},
+    socket::LiveSocket,
 };
 use crate::{
     Body, CspNonce, SameOriginFrame, hub::Shared, live_headers::live_headers, problem, serve::Peer,
+    websocket::Upgrade,
 };
 use encke_proto::{
     Channel, Encoder, Transport,
     comet::{Call, Nonce},
+    ws::{self, KeepAlive},
 };
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// How long the client may take to answer a ping before it counts as lost.
+const PONG_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Opens the session that `listen` asks for; its cursors are placed before the response is sent.
 pub(super) fn listen(
@@ -43,6 +49,53 @@ pub(super) fn listen(
     response
 }
 
+/// A WebSocket to be opened.
+pub(super) struct Socket {
+    pub(super) upgrade: Upgrade,
+    pub(super) publish_to: Option<Channel>,
+    /// Most bytes of one message of the client.
+    pub(super) message_limit: usize,
+}
+
+/// Opens a session over a WebSocket; its cursors are placed before the response is sent.
+pub(super) fn open_socket(
+    hub: &Arc<Shared>,
+    request: &Parts,
+    channels: Arc<[Channel]>,
+    listen: Listen,
+    socket: Socket,
+) -> Response<Body> {
+    if hub.is_closing() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub is shut down");
+    }
+    let (response, accepted) = match socket.upgrade.accept(None, None) {
+        Ok(accepted) => accepted,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, error),
+    };
+    let config = Arc::new(ws::Config {
+        max_frame: socket.message_limit,
+        max_message: socket.message_limit,
+        keep_alive: KeepAlive::Ping {
+            period: hub.config.keep_alive,
+            deadline: PONG_DEADLINE,
+        },
+        deflate: None,
+        ..ws::Config::default()
+    });
+    let encoder = Encoder::new(Transport::WebSocket, listen.envelope, channels);
+    let peer = request.extensions.get::<Arc<Peer>>().cloned();
+    let session = LiveSession::open(hub.clone(), peer, encoder, &listen.starts);
+    let session = Member::join(session);
+    let shutdown = accepted.shutdown();
+    accepted.spawn(move |io| async move {
+        let Ok(io) = io else { return };
+        let now = tokio::time::Instant::now().into_std();
+        let connection = ws::Connection::server(config, None, now);
+        LiveSocket::new(io, connection, session, socket.publish_to, shutdown).await;
+    });
+    response
+}
+
 /// The transport and its response, without a body; `None` where there is no nonce to be had.
 fn begin(
     wanted: Wanted,
@@ -55,6 +108,8 @@ fn begin(
         Wanted::CometCallback(callback) => {
             return begin_comet(Call::new(callback), settings, request);
         }
+        // Its response is the handshake's: see `open_socket`.
+        Wanted::WebSocket => return None,
         Wanted::CometPost(origin) => return begin_comet(Call::post(origin), settings, request),
     };
     Some((transport, respond(content_type)))

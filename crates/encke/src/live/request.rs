@@ -7,7 +7,7 @@ use encke_proto::{
     comet::{Callback, InvalidCallback, Origin},
     excerpt,
 };
-use http::{HeaderName, header, request::Parts};
+use http::{HeaderName, Method, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use std::{borrow::Cow, sync::Arc};
 
@@ -26,6 +26,7 @@ pub(super) struct Listen {
 /// The transport a client wants.
 #[derive(Debug)]
 pub(super) enum Wanted {
+    WebSocket,
     Sse,
     Ndjson,
     /// Comet that calls a function of the page around it.
@@ -45,7 +46,7 @@ pub(super) enum InvalidRequest {
     TooManyChannels,
     #[error("parameter {0}: not UTF-8 once percent-decoded")]
     NotUtf8(&'static str),
-    #[error("parameter transport: {0:?} is not one of sse, comet and ndjson")]
+    #[error("parameter transport: {0:?} is not one of ws, sse, comet and ndjson")]
     Transport(String),
     #[error("parameter callback: a Comet socket needs callback=parent.NAME, or post=ORIGIN")]
     NoTarget,
@@ -139,14 +140,26 @@ fn wanted(query: &Query<'_>, request: &Parts, origins: &Origins) -> Result<Wante
     let post = query.text("post")?;
     let framed = callback.is_some() || post.is_some();
     match query.text("transport")?.as_deref() {
+        Some("ws") => Ok(Wanted::WebSocket),
         Some("sse") => Ok(Wanted::Sse),
         Some("ndjson") => Ok(Wanted::Ndjson),
         Some("comet") => comet(callback, post, request, origins),
         Some(other) => Err(InvalidRequest::Transport(excerpt(other))),
+        None if is_handshake(request) => Ok(Wanted::WebSocket),
         None if accepts_event_stream(request) => Ok(Wanted::Sse),
         None if framed => comet(callback, post, request, origins),
         None => Ok(Wanted::Ndjson),
     }
+}
+
+/// Whether this asks for a WebSocket, rightly or wrongly: over HTTP/1.1, or HTTP/2 (RFC 8441).
+fn is_handshake(request: &Parts) -> bool {
+    let upgrade = request.headers.get_all(header::UPGRADE).iter();
+    let mut protocols = upgrade
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    request.method == Method::CONNECT
+        || protocols.any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
 fn accepts_event_stream(request: &Parts) -> bool {

@@ -5,11 +5,15 @@
 
 use crate::{channel_log::Attachment, hub::Shared, log::Item, mark::Mark, serve::Peer};
 use bytes::Bytes;
-use encke_proto::{Disconnect, Encoder, Output, Position, Session, Start, Transmit};
+use encke_proto::{
+    Channel, Data, Disconnect, Encoder, Output, Position, Session, Start, Transmit,
+    ws::{CloseCode, CloseFrame},
+};
 use std::{
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Most bytes of one write. A client that takes one within the stall limit is slow, not stalled.
@@ -33,8 +37,17 @@ struct State {
     attachments: Box<[Attachment]>,
     /// Encoded and not handed over yet: less than a write, or the rest of one publication.
     output: Output,
+    /// What a WebSocket says in the end.
+    close: CloseFrame,
     /// When bytes were handed over, until more are asked for.
     handed_over: Option<Instant>,
+}
+
+/// Whether a client that was heard wants more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goes {
+    On,
+    Away,
 }
 
 /// The session was ended because its client took nothing.
@@ -51,6 +64,11 @@ impl LiveSession {
         starts: &[Start],
     ) -> Arc<Self> {
         let mark = Arc::new(Mark::new());
+        // A WebSocket's own rules ping it, and expect an answer.
+        let keep_alive = match encoder.is_web_socket() {
+            true => Duration::ZERO,
+            false => hub.config.keep_alive,
+        };
         let (attachments, cursors): (Vec<_>, Vec<Position>) = encoder
             .channels()
             .iter()
@@ -58,10 +76,11 @@ impl LiveSession {
             .map(|(channel, start)| hub.attach(channel, *start, &mark))
             .unzip();
         let state = State {
-            session: Session::new(cursors, hub.config.keep_alive, Shared::now()),
+            session: Session::new(cursors, keep_alive, Shared::now()),
             encoder,
             attachments: attachments.into(),
             output: Output::default(),
+            close: CloseFrame::new(CloseCode::GOING_AWAY, ""),
             handed_over: None,
         };
         Arc::new(Self {
@@ -72,25 +91,37 @@ impl LiveSession {
         })
     }
 
-    pub(crate) fn hub(&self) -> &Arc<Shared> {
-        &self.hub
-    }
-
     /// The bytes to send next; `None` after the last.
     pub(crate) fn poll_bytes(&self, cx: &Context<'_>) -> Poll<Option<Result<Bytes, Stalled>>> {
+        self.poll_bytes_with(cx, |_| Goes::On)
+    }
+
+    /// As [`poll_bytes`](Self::poll_bytes), behind what `control` writes between two publications.
+    pub(crate) fn poll_bytes_with(
+        &self,
+        cx: &Context<'_>,
+        control: impl FnOnce(&mut Output) -> Goes,
+    ) -> Poll<Option<Result<Bytes, Stalled>>> {
         let now = Shared::now();
         self.mark.arm(cx.waker());
-        let polled = self.poll_state(now);
+        let polled = self.poll_state(now, control);
         // Encoding may have taken the hub over its limit.
         self.hub.trim(now);
         polled
     }
 
-    fn poll_state(&self, now: Instant) -> Poll<Option<Result<Bytes, Stalled>>> {
+    fn poll_state(
+        &self,
+        now: Instant,
+        control: impl FnOnce(&mut Output) -> Goes,
+    ) -> Poll<Option<Result<Bytes, Stalled>>> {
         let mut slot = self.lock();
         let Some(state) = slot.as_mut() else {
             return Poll::Ready(Some(Err(Stalled)));
         };
+        if control(&mut state.output) == Goes::Away {
+            state.session.end();
+        }
         let mut bytes = state.next_bytes(&self.hub, now);
         // Asked after the logs' locks were held: the shutdown sets its mark under them.
         if bytes.is_empty() && self.is_to_end() {
@@ -108,10 +139,27 @@ impl LiveSession {
         }
     }
 
-    /// Whether hub or server are shutting down: both see to it that bodies are polled then.
+    /// Whether hub or server are shutting down: both see to it that sessions are polled then.
     fn is_to_end(&self) -> bool {
         let peer = self.peer.as_ref();
         self.hub.is_closing() || peer.is_some_and(|peer| peer.shutdown().has_begun())
+    }
+
+    /// Publishes what the client says; not once the hub is shut down.
+    pub(super) fn publish(&self, channel: &Channel, data: &Data) {
+        if !self.hub.is_closing() {
+            self.hub.publish(channel, data);
+        }
+    }
+
+    /// Whether the session was ended over its client's head.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().is_none()
+    }
+
+    /// What a WebSocket says when the session has ended by itself; `None` where it stalled.
+    pub(crate) fn close_frame(&self) -> Option<CloseFrame> {
+        self.lock().as_ref().map(|state| state.close.clone())
     }
 
     /// Ends a session whose client stalled; wakes one whose ping is due.
@@ -143,9 +191,12 @@ impl LiveSession {
             return;
         };
         let stalled = self.peer.as_ref().is_some_and(|peer| peer.has_stalled());
-        self.hub.counters.ended(match state.session.is_ended() {
-            true => Some(Disconnect::Shutdown),
-            false => stalled.then_some(Disconnect::Stalled),
+        self.hub.counters.ended(if stalled {
+            Some(Disconnect::Stalled)
+        } else if state.session.is_ended() && self.is_to_end() {
+            Some(Disconnect::Shutdown)
+        } else {
+            None
         });
     }
 
@@ -190,11 +241,44 @@ impl State {
             }
             Transmit::Gap { channel, gap } => {
                 hub.counters.gap();
-                self.encoder.gap(channel, &gap, positions, out);
+                if let Some(close) = self.encoder.gap_close(&gap) {
+                    self.close = close;
+                    self.session.end();
+                } else {
+                    self.encoder.gap(channel, &gap, positions, out);
+                }
             }
             Transmit::Ping => self.encoder.ping(out),
             // A stream of HTTP says goodbye by ending.
             Transmit::Disconnect(_) => {}
         }
+    }
+}
+
+/// A session among those of its hub, ended and forgotten when dropped.
+pub(super) struct Member {
+    session: SessionHandle,
+    key: usize,
+}
+
+impl Member {
+    pub(super) fn join(session: SessionHandle) -> Self {
+        let key = session.hub.join(session.clone());
+        Self { session, key }
+    }
+}
+
+impl Deref for Member {
+    type Target = LiveSession;
+
+    fn deref(&self) -> &LiveSession {
+        &self.session
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.session.hub.leave(self.key);
+        self.session.close();
     }
 }

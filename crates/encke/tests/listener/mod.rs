@@ -165,9 +165,10 @@ impl Listener {
                 continue;
             }
             let text = String::from_utf8_lossy(&self.body[..self.body.len().min(200)]).into_owned();
+            let wanted = &end[..end.len().min(40)];
             assert!(
                 self.read().await,
-                "the stream ended without {end:?}: {text}"
+                "the stream ended without {wanted:?}: {text}"
             );
         }
     }
