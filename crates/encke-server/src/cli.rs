@@ -64,6 +64,10 @@ pub(crate) struct ServeOpts {
     /// An origin whose pages may listen, and publish with the token; repeatable.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
+
+    /// Publish what the clients of WebSockets say, where they may publish.
+    #[arg(long)]
+    pub(crate) allow_client_publish: bool,
 }
 
 #[derive(Args, Debug)]

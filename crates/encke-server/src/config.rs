@@ -26,6 +26,7 @@ pub(crate) struct ServeConfig {
     pub(crate) hosts: Hosts,
     pub(crate) publish_token: Option<Token>,
     pub(crate) allowed_origins: Vec<String>,
+    pub(crate) client_publish: bool,
     pub(crate) tls: Option<rustls::ServerConfig>,
 }
 
@@ -109,6 +110,7 @@ impl TryFrom<ServeOpts> for ServeConfig {
             hosts: Hosts::new(opts.listen.ip(), &opts.hosts)?,
             publish_token,
             allowed_origins: opts.allowed_origins,
+            client_publish: opts.allow_client_publish,
             tls,
         })
     }

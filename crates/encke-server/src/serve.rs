@@ -72,6 +72,7 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
     let live = live(
         &hub,
         Publishers::new(config.publish_token),
+        config.client_publish,
         &config.allowed_origins,
     )?;
     let feeders = tokio::spawn(demo::feed(hub.clone()));
@@ -106,7 +107,12 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 }
 
 /// Anyone listens; whom the publishers let in speaks.
-fn live(hub: &Hub, publishers: Publishers, allowed_origins: &[String]) -> Result<Live, BoxError> {
+fn live(
+    hub: &Hub,
+    publishers: Publishers,
+    client_publish: bool,
+    allowed_origins: &[String],
+) -> Result<Live, BoxError> {
     let publishers = Arc::new(publishers);
     let mut live =
         hub.live()
@@ -123,6 +129,9 @@ fn live(hub: &Hub, publishers: Publishers, allowed_origins: &[String]) -> Result
                     Ok(Grant::new())
                 }
             });
+    if client_publish {
+        live = live.client_publish();
+    }
     for origin in allowed_origins {
         live = live.allow_origin(origin)?;
     }

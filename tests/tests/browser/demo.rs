@@ -53,7 +53,7 @@ fn four_tabs_are_live_at_once() {
         let program = Program::start().await;
         browser.open(&program.url("/")).await;
         let mut tabs = vec![browser.tab().await];
-        for query in ["", "?transport=comet", "?transport=comet"] {
+        for query in ["?transport=ws", "?transport=comet", "?transport=comet"] {
             tabs.push(browser.open_tab(&program.url(&format!("/{query}"))).await);
         }
         for (number, tab) in tabs.iter().enumerate() {
@@ -88,7 +88,7 @@ fn what_a_visitor_types_is_shown_as_text() {
         let program = Program::start().await;
         let typed =
             "</script><img src=x onerror=\"owned = 1\"><script>owned = 1</script> & <b>kiki</b>";
-        for transport in ["sse", "comet"] {
+        for transport in ["sse", "comet", "ws"] {
             browser
                 .open(&program.url(&format!("/?transport={transport}")))
                 .await;
@@ -113,7 +113,7 @@ fn switching_the_transport_loses_nothing_and_repeats_nothing() {
         let program = Program::start().await;
         browser.open(&program.url("/")).await;
         let mut said = Vec::new();
-        for transport in ["sse", "comet", "sse", "comet"] {
+        for transport in ["sse", "comet", "ws", "sse", "ws", "comet"] {
             choose(browser, transport).await;
             said.push(format!("over {transport}, line {}", said.len()));
             say(browser, &said[said.len() - 1]).await;

@@ -14,7 +14,7 @@ fn the_demo_page_is_live_over_every_transport() {
     in_every_browser(async |browser| {
         let program = Program::start_secure().await;
         open_over_http_2(browser, &program).await;
-        for transport in ["sse", "comet"] {
+        for transport in ["sse", "comet", "ws"] {
             browser
                 .open(&program.url(&format!("/?transport={transport}")))
                 .await;

@@ -1,4 +1,4 @@
-// One connection for all channels of the page, over a Comet iframe or SSE;
+// One connection for all channels of the page, over SSE, a Comet iframe or a WebSocket;
 // whenever it is opened again it continues from the position it has.
 
 // The clock ticks each second. A connection that says nothing for so long is dead, whether the
@@ -6,7 +6,7 @@
 const FIRST_ITEM_MS = 5_000;
 const NEXT_ITEM_MS = 15_000;
 
-const TRANSPORTS = { sse: openSse, comet: openComet };
+const TRANSPORTS = { sse: openSse, comet: openComet, ws: openWebSocket };
 
 export class Stream {
   #channels;
@@ -104,6 +104,22 @@ function openComet(url, { opened, item, end }) {
   return () => {
     frame.onload = null;
     frame.remove();
+  };
+}
+
+function openWebSocket(url, { opened, item, end }) {
+  const address = new URL(`${url}&transport=ws`, location);
+  address.protocol = address.protocol.replace("http", "ws");
+  const socket = new WebSocket(address);
+  socket.onopen = opened;
+  socket.onmessage = event => {
+    const message = JSON.parse(event.data);
+    item(message, message.position);
+  };
+  socket.onclose = () => end();
+  return () => {
+    socket.onclose = null;
+    socket.close();
   };
 }
 
