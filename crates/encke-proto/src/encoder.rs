@@ -21,7 +21,10 @@ pub enum Transport {
     /// A JSON item a line.
     Ndjson,
     /// WebSocket messages of a server.
-    WebSocket,
+    WebSocket {
+        /// Whether the client takes frames deflated with the largest window.
+        deflated: bool,
+    },
 }
 
 /// Writes what one session transmits.
@@ -61,14 +64,15 @@ impl Encoder {
             Transport::Sse if self.envelope => Framing::Ndjson,
             Transport::Sse => Framing::Sse,
             Transport::Ndjson => Framing::Ndjson,
-            Transport::WebSocket if self.envelope => Framing::Ndjson,
-            Transport::WebSocket => Framing::WebSocket,
+            Transport::WebSocket { .. } if self.envelope => Framing::Ndjson,
+            Transport::WebSocket { deflated: true } => Framing::DeflatedWebSocket,
+            Transport::WebSocket { deflated: false } => Framing::WebSocket,
         }
     }
 
     /// Whether it writes for a WebSocket.
     pub fn is_web_socket(&self) -> bool {
-        matches!(self.transport, Transport::WebSocket)
+        matches!(self.transport, Transport::WebSocket { .. })
     }
 
     /// The Close that tells of a gap where there is no other place for it, in a bare WebSocket;
@@ -104,12 +108,12 @@ impl Encoder {
                 item.push('\n');
                 out.extend_from_slice(item.as_bytes());
             }
-            Transport::WebSocket if self.envelope => {
+            Transport::WebSocket { .. } if self.envelope => {
                 let mut item = String::new();
                 ndjson::write_opened(&self.channels, positions, &token, &mut item);
                 write_frame(Opcode::Text, item.as_bytes(), out);
             }
-            Transport::WebSocket => {}
+            Transport::WebSocket { .. } => {}
         }
     }
 
@@ -129,12 +133,12 @@ impl Encoder {
         match &self.transport {
             Transport::Ndjson if alone => out.share(encoded.bytes().clone()),
             Transport::Sse if !self.envelope => out.share(encoded.bytes().clone()),
-            Transport::WebSocket if !self.envelope => out.share(encoded.bytes().clone()),
+            Transport::WebSocket { .. } if !self.envelope => out.share(encoded.bytes().clone()),
             Transport::Ndjson => {
                 encoded.share_item(&self.token(positions), out);
                 out.buffer().push(b'\n');
             }
-            Transport::WebSocket => {
+            Transport::WebSocket { .. } => {
                 let token = self.token(positions);
                 Head::whole(Opcode::Text, encoded.item_len(&token)).write(out.buffer());
                 encoded.share_item(&token, out);
@@ -204,10 +208,10 @@ impl Encoder {
                     call.write_with(&SafeExpression::undefined(), &details.gap(&json), out);
                 }
             }
-            Transport::WebSocket if self.envelope => {
+            Transport::WebSocket { .. } if self.envelope => {
                 write_frame(Opcode::Text, json.as_bytes(), out);
             }
-            Transport::WebSocket => {}
+            Transport::WebSocket { .. } => {}
         }
     }
 
@@ -218,7 +222,7 @@ impl Encoder {
             Transport::Comet(call) => call.write_keep_alive(out),
             Transport::Sse => out.extend_from_slice(sse::keep_alive()),
             Transport::Ndjson => out.extend_from_slice(ndjson::KEEP_ALIVE),
-            Transport::WebSocket => write_frame(Opcode::Ping, b"", out),
+            Transport::WebSocket { .. } => write_frame(Opcode::Ping, b"", out),
         }
     }
 
@@ -352,7 +356,11 @@ mod tests {
 
     #[test]
     fn a_bare_web_socket_has_the_data_and_closes_at_a_gap() {
-        let encoder = Encoder::new(Transport::WebSocket, false, channels(&["a"]));
+        let encoder = Encoder::new(
+            Transport::WebSocket { deflated: false },
+            false,
+            channels(&["a"]),
+        );
         assert_eq!(opened(&encoder), "");
         assert_eq!(encode_bytes(&encoder, "kiki"), b"\x81\x04kiki");
         assert_eq!(encode_bytes(&encoder, vec![0xff]), b"\x82\x01\xff");
@@ -364,7 +372,11 @@ mod tests {
     #[test]
     fn web_socket_envelopes_are_text_frames_of_their_very_length() {
         for names in [&["a"][..], &["a", "b"]] {
-            let encoder = Encoder::new(Transport::WebSocket, true, channels(names));
+            let encoder = Encoder::new(
+                Transport::WebSocket { deflated: false },
+                true,
+                channels(names),
+            );
             let token = encoder.token(&vec![AT; names.len()]);
             for text in ["x", &"x".repeat(70_000)] {
                 let item = format!(r#"{HEAD}"{token}","data":"{text}"}}"#);

@@ -4,7 +4,10 @@ use crate::{
     Binding, Channel, Data, Output, Publication,
     comet::SafeExpression,
     ndjson, sse, token_of,
-    ws::frame::{self, Opcode},
+    ws::{
+        Shared,
+        deflate::{self, WindowBits},
+    },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -21,11 +24,13 @@ pub enum Framing {
     Comet,
     /// A frame of the data alone: text, or binary for bytes.
     WebSocket,
+    /// The same, deflated where that makes it smaller.
+    DeflatedWebSocket,
 }
 
 impl Framing {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 }
 
 /// A publication in one framing. A clone shares its bytes.
@@ -44,7 +49,8 @@ impl Encoded {
             Framing::Sse => Self::sse(publication, &token),
             Framing::Ndjson => Self::ndjson(channel, publication, &token),
             Framing::Comet => Self::comet(publication),
-            Framing::WebSocket => Self::web_socket(publication),
+            Framing::WebSocket => Self::web_socket(frame(publication).frame()),
+            Framing::DeflatedWebSocket => Self::web_socket(deflated(frame(publication)).smallest()),
         }
     }
 
@@ -90,13 +96,11 @@ impl Encoded {
         }
     }
 
-    fn web_socket(publication: &Publication) -> Self {
-        let bytes = match &publication.data {
-            Data::Text(text) => frame::encode(Opcode::Text, text.as_bytes()),
-            Data::Json(json) => frame::encode(Opcode::Text, json.as_str().as_bytes()),
-            Data::Bytes(bytes) => frame::encode(Opcode::Binary, bytes),
-        };
-        Self { bytes, token: None }
+    fn web_socket(frame: &Bytes) -> Self {
+        Self {
+            bytes: frame.clone(),
+            token: None,
+        }
     }
 
     /// The bytes for a session on this channel alone.
@@ -129,6 +133,25 @@ impl Encoded {
         out.buffer().extend_from_slice(token.as_bytes());
         out.share(self.bytes.slice(own.end..end));
     }
+}
+
+fn frame(publication: &Publication) -> Shared {
+    match &publication.data {
+        Data::Text(text) => Shared::text(text),
+        Data::Json(json) => Shared::text(json.as_str()),
+        Data::Bytes(bytes) => Shared::binary(bytes),
+    }
+}
+
+/// Deflates what is long enough to become smaller.
+fn deflated(frame: Shared) -> Shared {
+    let deflate::Config {
+        level, threshold, ..
+    } = deflate::Config::default();
+    if frame.size() < threshold {
+        return frame;
+    }
+    frame.deflated(level, WindowBits::MAX)
 }
 
 /// Bytes without the room that was left for more of them.

@@ -23,6 +23,14 @@ fn request(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: encke\r\n{HANDSHAKE}{headers}\r\n")
 }
 
+async fn read_head(socket: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(timeout(PATIENCE, socket.read_u8()).await.unwrap().unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
 struct Client {
     socket: TcpStream,
     connection: Connection,
@@ -39,11 +47,7 @@ impl Client {
             .write_all(request(path, "").as_bytes())
             .await
             .unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(timeout(PATIENCE, socket.read_u8()).await.unwrap().unwrap());
-        }
-        let head = String::from_utf8(head).unwrap();
+        let head = read_head(&mut socket).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         let config = Config {
@@ -205,6 +209,62 @@ async fn publications_of_every_size_arrive_whole_and_pings_go_between_them() {
         }
         assert_eq!(heard, sizes, "{path}");
     }
+}
+
+/// The first frame of a client that offers compression, and what the server answered to that.
+async fn first_frame(address: SocketAddr, offer: &str) -> (String, Vec<u8>) {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let offer = format!("sec-websocket-extensions: {offer}\r\n");
+    let request = request("/live/news?history=1", &offer);
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let head = read_head(&mut socket).await;
+    let mut frame = vec![0; 2];
+    timeout(PATIENCE, socket.read_exact(&mut frame))
+        .await
+        .unwrap()
+        .unwrap();
+    let length = match frame[1] {
+        126 => socket.read_u16().await.unwrap().into(),
+        short => usize::from(short),
+    };
+    frame.truncate(1);
+    frame.resize(1 + length, 0);
+    timeout(PATIENCE, socket.read_exact(&mut frame[1..]))
+        .await
+        .unwrap()
+        .unwrap();
+    (head.to_lowercase(), frame)
+}
+
+#[tokio::test]
+async fn publications_are_deflated_once_for_those_who_take_them_so() {
+    let (hub, address) = hub(HubConfig::default()).await;
+    let text = "kiki foo bar ".repeat(100);
+    hub.channel("news")
+        .unwrap()
+        .publish(text.as_str())
+        .await
+        .unwrap();
+
+    let (head, frame) = first_frame(address, "permessage-deflate").await;
+    assert!(
+        head.contains("sec-websocket-extensions: permessage-deflate"),
+        "{head}"
+    );
+    assert_eq!(frame[0], 0xc1);
+    assert!(frame.len() < text.len() / 10);
+    let mut inflated = Vec::with_capacity(2 * text.len());
+    let deflated = [&frame[1..], &[0, 0, 0xff, 0xff]].concat();
+    flate2::Decompress::new(false)
+        .decompress_vec(&deflated, &mut inflated, flate2::FlushDecompress::Sync)
+        .unwrap();
+    assert_eq!(inflated, text.as_bytes());
+
+    let small = "permessage-deflate; server_max_window_bits=10";
+    let (head, frame) = first_frame(address, small).await;
+    assert!(head.contains("server_max_window_bits=10"), "{head}");
+    assert_eq!(frame[0], 0x81);
+    assert_eq!(&frame[1..], text.as_bytes());
 }
 
 #[tokio::test]

@@ -66,6 +66,13 @@ impl Shared {
         &self.plain
     }
 
+    /// The smaller frame.
+    pub(crate) fn smallest(&self) -> &Bytes {
+        self.deflated
+            .as_ref()
+            .map_or(&self.plain, |(_, frame)| frame)
+    }
+
     /// The deflated frame, for a connection with this window.
     pub(super) fn deflated_within(&self, window: WindowBits) -> Option<&Bytes> {
         let (needed, frame) = self.deflated.as_ref()?;

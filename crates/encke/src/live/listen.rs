@@ -68,7 +68,8 @@ pub(super) fn open_socket(
     if hub.is_closing() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub is shut down");
     }
-    let (response, accepted) = match socket.upgrade.accept(None, None) {
+    let deflate = ws::deflate::Config::default();
+    let (response, accepted) = match socket.upgrade.accept(None, Some(&deflate)) {
         Ok(accepted) => accepted,
         Err(error) => return problem(StatusCode::BAD_REQUEST, error),
     };
@@ -79,10 +80,12 @@ pub(super) fn open_socket(
             period: hub.config.keep_alive,
             deadline: PONG_DEADLINE,
         },
-        deflate: None,
+        deflate: Some(deflate),
         ..ws::Config::default()
     });
-    let encoder = Encoder::new(Transport::WebSocket, listen.envelope, channels);
+    let agreement = accepted.deflate();
+    let deflated = agreement.is_some_and(|agreement| agreement.takes_shared());
+    let encoder = Encoder::new(Transport::WebSocket { deflated }, listen.envelope, channels);
     let peer = request.extensions.get::<Arc<Peer>>().cloned();
     let session = LiveSession::open(hub.clone(), peer, encoder, &listen.starts);
     let session = Member::join(session);
@@ -90,7 +93,7 @@ pub(super) fn open_socket(
     accepted.spawn(move |io| async move {
         let Ok(io) = io else { return };
         let now = tokio::time::Instant::now().into_std();
-        let connection = ws::Connection::server(config, None, now);
+        let connection = ws::Connection::server(config, agreement, now);
         LiveSocket::new(io, connection, session, socket.publish_to, shutdown).await;
     });
     response

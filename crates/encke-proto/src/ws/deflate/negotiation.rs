@@ -22,6 +22,13 @@ pub(in crate::ws) struct Direction {
     pub(in crate::ws) bits: u8,
 }
 
+impl Agreement {
+    /// Whether the client takes frames that were deflated for everybody, with the largest window.
+    pub fn takes_shared(&self) -> bool {
+        self.server.deflate_window() == Some(WindowBits::MAX)
+    }
+}
+
 impl Direction {
     /// The window for inflating. A window of 8 bits lies within one of 9.
     pub(in crate::ws) fn inflate_window(self) -> WindowBits {
