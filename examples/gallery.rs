@@ -5,11 +5,16 @@
 //! /comet?callback=parent.cometMessage&string=kiki&json={"foo":1}
 //!       [&nonce=N][&delay=MS][&keep_alive=MS][&prelude=play|default|none]
 //! /sse?event={"data":…,"id":…,"event":…,"retry":…,"comment":…}[&delay=MS][&keep_alive=MS]
+//! /ws/echo /ws/text /ws/binary /ws/json /ws/hello /ws/hello-close /ws/close?code=4001&reason=x
+//! /ws/fail /ws/reject /ws/protocols?choose=B /ws/headers /ws/slow    each with [?origin=any]
 //! ```
 //!
 //! `string`, `json`, `item` and `event` are repeatable and sent in the order of the query, each
 //! after `delay`. It sends whatever it is told, HTML and callbacks included, so it belongs on no
 //! public address.
+
+#[path = "gallery/sockets.rs"]
+mod sockets;
 
 use std::time::Duration;
 
@@ -34,7 +39,11 @@ async fn main() -> std::io::Result<()> {
     let address = address.unwrap_or_else(|| "127.0.0.1:9100".into());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("http://{}/", listener.local_addr()?);
-    axum::serve(listener, app()).await
+    encke::serve(listener, app())
+        .with_graceful_shutdown(async {
+            let _ = tokio::signal::ctrl_c().await;
+        })
+        .await
 }
 
 /// The gallery, to be served anywhere.
@@ -44,6 +53,7 @@ pub fn app() -> Router {
         .route("/chunked", get(chunked))
         .route("/comet", get(comet))
         .route("/sse", get(sse))
+        .merge(sockets::routes())
         .layer(SecurityHeaders::default().no_content_security_policy())
 }
 

@@ -9,7 +9,10 @@ use axum_core::{
 };
 use http::{StatusCode, request::Parts};
 
-use crate::{BadRequest, Body, Chunked, Comet, CspNonce, EventSource, LastEventId, MissingNonce};
+use crate::{
+    BadRequest, Body, Chunked, Comet, CspNonce, EventSource, LastEventId, MissingNonce, WebSocket,
+    websocket::NotUpgradable,
+};
 
 impl IntoResponse for Body {
     fn into_response(self) -> Response {
@@ -27,7 +30,7 @@ macro_rules! into_response {
     )*};
 }
 
-into_response!(Chunked, Comet, EventSource, BadRequest);
+into_response!(Chunked, Comet, EventSource, BadRequest, NotUpgradable);
 
 impl<S: Sync> OptionalFromRequestParts<S> for LastEventId {
     type Rejection = Infallible;
@@ -48,5 +51,13 @@ impl<S: Sync> FromRequestParts<S> for CspNonce {
 impl IntoResponse for MissingNonce {
     fn into_response(self) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for WebSocket {
+    type Rejection = NotUpgradable;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotUpgradable> {
+        Self::from_request(parts)
     }
 }

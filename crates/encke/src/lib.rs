@@ -88,7 +88,8 @@ pub use encke_proto::sse::{Event, InvalidEvent};
 
 pub mod item;
 
-mod websocket;
+pub mod websocket;
+pub use self::websocket::WebSocket;
 
 mod callback;
 pub use self::callback::SendError;

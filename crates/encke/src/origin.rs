@@ -89,7 +89,7 @@ impl Origins {
     }
 }
 
-static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(crate) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 fn is_other_site(headers: &HeaderMap) -> bool {
     headers

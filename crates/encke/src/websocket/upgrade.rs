@@ -5,7 +5,7 @@ use encke_proto::ws::{
     deflate::{self, Agreement},
     handshake::{HandshakeError, Offer, UnofferedSubprotocol},
 };
-use http::{Method, Response, StatusCode, request::Parts};
+use http::{Response, StatusCode, request::Parts};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::{fmt, sync::Arc};
@@ -44,6 +44,11 @@ impl Upgrade {
         self.offer.subprotocols()
     }
 
+    /// Whether the client speaks it.
+    pub(crate) fn check_subprotocol(&self, name: &str) -> Result<(), UnofferedSubprotocol> {
+        self.offer.accept(Some(name), None).map(drop)
+    }
+
     /// The response that opens the socket, and what comes after it.
     pub(crate) fn accept(
         self,
@@ -66,7 +71,7 @@ impl Upgrade {
 #[cfg(feature = "tls")]
 fn is_extended_connect(request: &Parts) -> bool {
     let protocol = request.extensions.get::<hyper::ext::Protocol>();
-    request.method == Method::CONNECT
+    request.method == http::Method::CONNECT
         && protocol.is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
@@ -91,6 +96,11 @@ impl Accepted {
     /// The end of the server, if it is ours.
     pub(crate) fn shutdown(&self) -> Option<Shutdown> {
         Some(self.peer.as_ref()?.shutdown().clone())
+    }
+
+    /// The other end, if the server is ours.
+    pub(crate) fn peer(&self) -> Option<Arc<Peer>> {
+        self.peer.clone()
     }
 
     /// Runs what `serve` makes of the socket, in a task where it counts as an open connection.

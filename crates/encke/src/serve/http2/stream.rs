@@ -101,7 +101,8 @@ impl Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, future: F) {
-        let stream = Arc::new(Stream::default());
+        // What a stream was upgraded to is run from its own task, and ended with it.
+        let stream = Stream::current();
         let task = Task {
             future,
             begun: Some(Box::pin(self.shutdown.begun())),

@@ -1,0 +1,48 @@
+//! A stream of what comes in turned into a stream of what goes out.
+
+use super::{Incoming, Outgoing, SocketItem, codec::Codec};
+use crate::{BoxError, SendError};
+use futures_core::Stream;
+use futures_util::StreamExt;
+use std::pin::pin;
+
+/// A function from what comes in to what goes out: any `FnOnce(Incoming<In>)` that returns a stream
+/// of `Out`, or of [`Result`]s of it.
+pub trait Flow<In, Out>: FnOnce(Incoming<In>) -> <Self as Flow<In, Out>>::Outgoing {
+    /// The stream.
+    type Outgoing: Stream<Item: SocketItem<Out>> + Send;
+}
+
+impl<F, S, In, Out> Flow<In, Out> for F
+where
+    F: FnOnce(Incoming<In>) -> S,
+    S: Stream<Item: SocketItem<Out>> + Send,
+{
+    type Outgoing = S;
+}
+
+/// Sends what a flow yields, to its end or the socket's.
+pub(super) async fn run<C: Codec>(
+    flow: impl Flow<C::In, C::Out>,
+    incoming: Incoming<C::In>,
+    outgoing: Outgoing<C::Out>,
+) -> Result<(), BoxError> {
+    let mut items = pin!(flow(incoming).map(SocketItem::into_item));
+    let mut closed = pin!(outgoing.closed());
+    loop {
+        let item = tokio::select! {
+            biased;
+            item = items.next() => item,
+            // What was ready was asked for.
+            () = &mut closed => return Ok(()),
+        };
+        let Some(item) = item else {
+            return Ok(());
+        };
+        match outgoing.send(item?).await {
+            Ok(()) => {}
+            Err(SendError::Closed) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

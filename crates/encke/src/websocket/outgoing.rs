@@ -1,0 +1,311 @@
+//! What goes out: from the application to the driver, bounded in bytes.
+
+use super::codec::Codec;
+use crate::{BoxError, SendError};
+use encke_proto::ws::{CloseCode, CloseFrame, Message};
+use futures_util::task::AtomicWaker;
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Context,
+};
+use tokio::sync::Notify;
+
+/// What happens to a message that finds the outgoing buffer full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Overflow {
+    /// Its sender waits. One that cannot, [`Outgoing::write`], closes the socket as
+    /// [`Close`](Self::Close) does.
+    #[default]
+    Wait,
+    /// The socket is closed with 1013, and what waits is not sent.
+    Close,
+    /// The oldest waiting messages are dropped.
+    DropOldest,
+    /// It is dropped itself.
+    DropNewest,
+}
+
+/// What an application sends, from wherever it is. The clones are one.
+///
+/// It does not keep the socket open, and dropping it does not close it: the future or stream that
+/// the socket was accepted with does, or [`close`](Self::close).
+pub struct Outgoing<T> {
+    outbox: Arc<Outbox>,
+    codec: Arc<dyn Encode<T>>,
+}
+
+trait Encode<T>: Send + Sync {
+    fn encode(&self, item: T) -> Result<Message, BoxError>;
+}
+
+impl<C: Codec> Encode<C::Out> for C {
+    fn encode(&self, item: C::Out) -> Result<Message, BoxError> {
+        Codec::encode(self, item)
+    }
+}
+
+impl<T> Outgoing<T> {
+    pub(super) fn new<C: Codec<Out = T>>(outbox: Arc<Outbox>, codec: Arc<C>) -> Self {
+        Self { outbox, codec }
+    }
+
+    /// Sends a message, as soon as there is room for it.
+    ///
+    /// It returns before the client has it. Where the policy is not to wait, this does not.
+    ///
+    /// # Errors
+    ///
+    /// When the socket is closed or closing, or the item cannot be encoded.
+    ///
+    /// # Cancel safety
+    ///
+    /// A message whose future was dropped before it returned was not sent.
+    pub async fn send(&self, item: impl Into<T>) -> Result<(), SendError> {
+        let message = self.encode(item)?;
+        self.outbox.send(message).await
+    }
+
+    /// Sends a message without waiting, and says whether it is on its way.
+    ///
+    /// It is not where the socket is closed or the [policy](Overflow) drops it; an item that cannot
+    /// be encoded closes the socket with 1011.
+    pub fn write(&self, item: impl Into<T>) -> bool {
+        match self.encode(item) {
+            Ok(message) => match self.outbox.push(message) {
+                Push::Taken => true,
+                Push::Dropped | Push::Closed => false,
+                Push::Full(_) => {
+                    self.outbox.overflow();
+                    false
+                }
+            },
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "socket closed");
+                self.outbox.end(Some(CloseCode::INTERNAL_ERROR.into()));
+                false
+            }
+        }
+    }
+
+    /// Closes the socket with 1000, after what was sent.
+    pub fn close(&self) {
+        self.close_with(CloseCode::NORMAL);
+    }
+
+    /// Closes the socket with a code, and perhaps a reason, after what was sent.
+    pub fn close_with(&self, frame: impl Into<CloseFrame>) {
+        self.outbox.end(Some(frame.into()));
+    }
+
+    /// Resolves when nothing more can be sent: the client has left, or the socket is closing.
+    pub async fn closed(&self) {
+        self.outbox.closed().await;
+    }
+
+    /// How many messages were dropped, where the [policy](Overflow) is to drop some.
+    pub fn dropped(&self) -> u64 {
+        self.outbox.dropped()
+    }
+
+    fn encode(&self, item: impl Into<T>) -> Result<Message, SendError> {
+        self.codec.encode(item.into()).map_err(SendError::Encode)
+    }
+}
+
+impl<T> Clone for Outgoing<T> {
+    fn clone(&self) -> Self {
+        Self {
+            outbox: self.outbox.clone(),
+            codec: self.codec.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Outgoing<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Messages that wait for the socket.
+pub(super) struct Outbox {
+    state: Mutex<State>,
+    limit: usize,
+    overflow: Overflow,
+    /// There is room again, or will never be.
+    changed: Notify,
+    driver: AtomicWaker,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Message>,
+    size: usize,
+    closed: bool,
+    dropped: u64,
+}
+
+enum Push {
+    Taken,
+    Dropped,
+    Full(Message),
+    Closed,
+}
+
+fn size(message: &Message) -> usize {
+    message.len() + size_of::<Message>()
+}
+
+impl Outbox {
+    pub(super) fn new(limit: usize, overflow: Overflow) -> Self {
+        Self {
+            state: Mutex::default(),
+            limit,
+            overflow,
+            changed: Notify::new(),
+            driver: AtomicWaker::new(),
+        }
+    }
+
+    pub(super) async fn send(&self, mut message: Message) -> Result<(), SendError> {
+        loop {
+            let changed = self.changed.notified();
+            match self.push(message) {
+                Push::Taken | Push::Dropped => return Ok(()),
+                Push::Closed => return Err(SendError::Closed),
+                Push::Full(back) => message = back,
+            }
+            changed.await;
+        }
+    }
+
+    fn push(&self, message: Message) -> Push {
+        if let Message::Close(frame) = message {
+            return if self.end(frame) {
+                Push::Taken
+            } else {
+                Push::Closed
+            };
+        }
+        let mut state = self.lock();
+        if state.closed {
+            return Push::Closed;
+        }
+        let size = size(&message);
+        if !state.queue.is_empty() && state.size + size > self.limit {
+            match self.overflow {
+                Overflow::Wait => return Push::Full(message),
+                Overflow::Close => {
+                    drop(state);
+                    self.overflow();
+                    return Push::Closed;
+                }
+                Overflow::DropNewest => {
+                    state.dropped += 1;
+                    return Push::Dropped;
+                }
+                Overflow::DropOldest => state.make_room(size, self.limit),
+            }
+        }
+        state.push(message);
+        drop(state);
+        self.driver.wake();
+        Push::Taken
+    }
+
+    /// Ends it, after what waits. Says whether it had not been ended.
+    pub(super) fn end(&self, frame: Option<CloseFrame>) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
+        state.push(Message::Close(frame));
+        state.closed = true;
+        drop(state);
+        self.driver.wake();
+        self.changed.notify_waiters();
+        true
+    }
+
+    fn overflow(&self) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.dropped += state.queue.len() as u64 + 1;
+            state.clear();
+        }
+        drop(state);
+        let frame = CloseFrame::new(CloseCode::TRY_AGAIN_LATER, "Outgoing buffer is full");
+        self.end(Some(frame));
+    }
+
+    /// Throws away what waits, and takes no more.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.clear();
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn pop(&self) -> Option<Message> {
+        let mut state = self.lock();
+        let message = state.pop()?;
+        let closed = state.closed;
+        drop(state);
+        if !closed {
+            self.changed.notify_waiters();
+        }
+        Some(message)
+    }
+
+    /// Wakes this task when there is something to pop.
+    pub(super) fn register(&self, cx: &Context<'_>) {
+        self.driver.register(cx.waker());
+    }
+
+    pub(super) async fn closed(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.lock().closed {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, message: Message) {
+        self.size += size(&message);
+        self.queue.push_back(message);
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.queue.pop_front()?;
+        self.size -= size(&message);
+        Some(message)
+    }
+
+    fn make_room(&mut self, wanted: usize, limit: usize) {
+        while self.size + wanted > limit && self.pop().is_some() {
+            self.dropped += 1;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.queue.clear();
+        self.size = 0;
+    }
+}
