@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::autobahn;
 use crate::step::{Outcome, Step, target};
 
 /// Every check and test, on a machine that is set up.
@@ -10,7 +11,14 @@ pub(crate) fn everything() -> Outcome {
     rust_only()?;
     fuzz_targets()?;
     what_plain_cargo_test_leaves()?;
+    let conformance = autobahn::is_set();
+    if conformance {
+        autobahn::run(autobahn::SAMPLE)?;
+    }
     println!("\nall passed in {} s", begun.elapsed().as_secs());
+    if !conformance {
+        println!("NOT RUN: autobahn (set {})", autobahn::VARIABLE);
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 use std::env;
 use std::process::ExitCode;
 
+mod autobahn;
 mod checks;
 mod setup;
 mod step;
@@ -17,7 +18,9 @@ usage: cargo xtask COMMAND
 
   setup          install what the tests need and this machine lacks
   test           setup, then every check and test, browsers included
-  test --quick   the checks and tests that need nothing but Rust and a C compiler";
+  test --quick   the checks and tests that need nothing but Rust and a C compiler
+  autobahn [CASES]
+                 the Autobahn suite of ENCKE_AUTOBAHN, all of it or these cases";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["setup"] => setup::everything(),
         ["test"] => setup::everything().and_then(|()| checks::everything()),
+        ["autobahn", cases @ ..] => autobahn::run(cases),
         ["test", "--quick"] => setup::toolchain().and_then(|()| checks::rust_only()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
