@@ -6,4 +6,5 @@ mod commands;
 mod demo;
 mod lifecycle;
 mod refusals;
+mod sockets;
 mod tls;
