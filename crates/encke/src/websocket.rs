@@ -1,6 +1,6 @@
 //! WebSockets as responses of an application.
 //!
-//! [`WebSocket`](crate::WebSocket) is where to start; here is what it works with.
+//! [`WebSocket`] is where to start; here is what it works with.
 
 mod upgrade;
 pub use upgrade::NotUpgradable;
