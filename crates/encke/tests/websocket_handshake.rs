@@ -234,9 +234,9 @@ async fn socket_opens_under_a_server_of_another_make() {
 mod http2 {
     use super::*;
     use bytes::Bytes;
-    use h2::ext::Protocol;
+    use h2::{client::SendRequest, ext::Protocol};
     use http::{Method, Request};
-    use secure::Identity;
+    use secure::{Http2, Identity};
     use tokio::time::timeout;
 
     fn connect(origin: &str) -> Request<()> {
@@ -250,17 +250,22 @@ mod http2 {
             .unwrap()
     }
 
+    async fn sender(http2: &Http2) -> SendRequest<Bytes> {
+        let sender = http2.sender.clone();
+        // The server says in its settings that it takes an extended CONNECT.
+        while !sender.is_extended_connect_protocol_enabled() {
+            tokio::task::yield_now().await;
+        }
+        sender
+    }
+
     #[tokio::test]
     async fn socket_opens_by_extended_connect() {
         let identity = Identity::new();
         let config = identity.server.clone();
         let server = socket::serve_as(echo, |server| server.tls(config)).await;
         let http2 = identity.http2(server.address).await;
-        // The server says in its settings that it takes one.
-        let mut sender = http2.sender.clone();
-        while !sender.is_extended_connect_protocol_enabled() {
-            tokio::task::yield_now().await;
-        }
+        let mut sender = sender(&http2).await;
         let mut open = async |origin: &str| {
             let (response, stream) = sender.send_request(connect(origin), false).unwrap();
             (timeout(PATIENCE, response).await.unwrap().unwrap(), stream)
@@ -299,10 +304,7 @@ mod http2 {
         let config = identity.server.clone();
         let server = socket::serve_as(accept, |server| server.tls(config)).await;
         let http2 = identity.http2(server.address).await;
-        let mut sender = http2.sender.clone();
-        while !sender.is_extended_connect_protocol_enabled() {
-            tokio::task::yield_now().await;
-        }
+        let mut sender = sender(&http2).await;
         let request = connect("https://localhost");
         let (response, _stream) = sender.send_request(request.clone(), false).unwrap();
         let mut body = timeout(PATIENCE, response)
@@ -321,5 +323,34 @@ mod http2 {
         let (response, _stream) = sender.send_request(request, false).unwrap();
         let response = timeout(PATIENCE, response).await.unwrap().unwrap();
         assert_eq!(response.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn socket_of_a_stream_is_closed_when_the_server_shuts_down() {
+        let identity = Identity::new();
+        let config = identity.server.clone();
+        let server = socket::serve_as(echo, |server| server.tls(config)).await;
+        let http2 = identity.http2(server.address).await;
+        let mut sender = sender(&http2).await;
+        let request = connect("https://localhost");
+        let (response, mut stream) = sender.send_request(request, false).unwrap();
+        let mut body = timeout(PATIENCE, response)
+            .await
+            .unwrap()
+            .unwrap()
+            .into_body();
+        server.shutdown.begin();
+        let close = timeout(PATIENCE, body.data()).await.unwrap();
+        assert_eq!(close.unwrap().unwrap(), &b"\x88\x02\x03\xe9"[..]);
+        assert!(!server.task.is_finished());
+        // A Close, masked with zeros.
+        let close = Bytes::from_static(b"\x88\x82\0\0\0\0\x03\xe9");
+        stream.send_data(close, true).unwrap();
+        drop((sender, http2));
+        timeout(PATIENCE, server.task)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
     }
 }
