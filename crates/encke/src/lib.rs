@@ -6,8 +6,8 @@
 //! and in order, or a gap that says what is missing.
 //!
 //! **Responses.** A handler may return a stream of its own: [`Chunked`], [`Comet`],
-//! [`EventSource`]. Each is an axum response (feature `axum`, on by default) and an
-//! [`http::Response`] for any other server.
+//! [`EventSource`], or accept a [`WebSocket`]. Each is an axum response (feature `axum`, on by
+//! default) and an [`http::Response`] for any other server.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};

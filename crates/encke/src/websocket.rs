@@ -67,7 +67,7 @@ use tokio::time::Instant;
 /// # let _ = axum::Router::<()>::new().route("/echo", axum::routing::any(echo));
 /// ```
 ///
-/// A socket is accepted in one of three ways, of which the others are made:
+/// A socket is accepted in one of three ways:
 ///
 /// - a [`flow`](Self::flow) turns a stream of what comes in into one of what goes out:
 ///   [`text`](Self::text), [`binary`](Self::binary), [`json`](Self::json),

@@ -289,7 +289,7 @@ async fn shutdown_does_not_wait_for_ever() {
         ws.close_timeout(PATIENCE * 10)
             .text(|_| stream::pending::<Text>())
     };
-    let server = serve_as(accept, |server| server.drain_limit(SHORT)).await;
+    let server = serve_as(accept, |server| server.drain_limit(SHORT * 25)).await;
     let (mut raw, _) = Raw::open(server.address, "").await;
     server.shutdown.begin();
     assert_eq!(raw.read::<4>().await, [0x88, 2, 3, 0xe9]);

@@ -1,7 +1,7 @@
 //! What comes in: from the driver, which must not wait for the application, to the application.
 
 use super::{codec::Codec, outgoing::Outbox};
-use encke_proto::ws::{CloseFrame, Closed, Message};
+use encke_proto::ws::{CloseCode, CloseFrame, Closed, Message};
 use futures_core::Stream;
 use futures_util::task::AtomicWaker;
 use std::{
@@ -178,7 +178,7 @@ impl<C: Codec> Inlet for Decoding<C> {
     }
 
     fn end(&mut self, closed: Closed) {
-        let frame = (closed.code != encke_proto::ws::CloseCode::NO_STATUS)
+        let frame = (closed.code != CloseCode::NO_STATUS)
             .then(|| CloseFrame::new(closed.code, closed.reason.clone()));
         if let Ok(Some(last)) = self.codec.decode(Message::Close(frame)) {
             self.inbox.push(0, last);
