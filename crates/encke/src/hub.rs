@@ -107,6 +107,14 @@ impl Hub {
     }
 }
 
+#[cfg(test)]
+impl Hub {
+    /// What its parts share, for their tests.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
 impl Default for Hub {
     fn default() -> Self {
         Self::new(HubConfig::default())

@@ -12,6 +12,7 @@ use encke_proto::{
 };
 use std::{
     io,
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Instant,
@@ -27,7 +28,7 @@ const READ_SIZE: usize = 4096;
 /// Reads of one socket before others have their turn.
 const READS_PER_POLL: usize = 16;
 
-/// Most bytes of one write behind the session's end.
+/// Most bytes of one write, and most of those that a control frame may stand behind.
 const WRITE_SIZE: usize = 16 << 10;
 
 /// A connected socket, to be awaited until it has ended.
@@ -108,8 +109,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> LiveSocket<Io> {
     /// Reads what there is and acts on it; pending where there is nothing more for now.
     fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
         for _ in 0..READS_PER_POLL {
-            let mut bytes = [0; READ_SIZE];
-            let mut bytes = ReadBuf::new(&mut bytes);
+            let mut bytes = [MaybeUninit::uninit(); READ_SIZE];
+            let mut bytes = ReadBuf::uninit(&mut bytes);
             if self.connection.phase() == Phase::Ended {
                 return Poll::Pending;
             }
@@ -179,9 +180,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> LiveSocket<Io> {
                 connection, ending, ..
             } = self;
             let bytes = self.session.poll_bytes_with(cx, |out| {
-                connection.poll_transmit(out, now);
-                if let Some(close) = ending.take() {
-                    say(close, connection, out, now);
+                // What is said has to be answered in time: it must not wait behind a large
+                // publication that a slow client is still taking.
+                if out.len() < WRITE_SIZE {
+                    connection.poll_transmit(out, now);
+                    if let Some(close) = ending.take() {
+                        say(close, connection, out, now);
+                    }
                 }
                 match connection.can_send() {
                     true => Goes::On,
@@ -243,5 +248,82 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Future for LiveSocket<Io> {
                 tracing::debug!(%error, "socket ended");
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Hub, HubConfig, live::session::LiveSession};
+    use encke_proto::{
+        Encoder, Start, Transport,
+        ws::{Config, KeepAlive, MaskKeys},
+    };
+    use std::{sync::Arc, time::Duration};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        time::sleep,
+    };
+
+    /// A socket on `news` whose client has to answer a ping within two seconds.
+    fn open(hub: &Hub) -> DuplexStream {
+        let (ours, theirs) = duplex(4 << 10);
+        let channels = Arc::from([Channel::new("news").unwrap()]);
+        let encoder = Encoder::new(Transport::WebSocket { deflated: false }, false, channels);
+        let session = LiveSession::open(hub.shared().clone(), None, encoder, &[Start::Head]);
+        let config = Config {
+            keep_alive: KeepAlive::Ping {
+                period: Duration::from_secs(1),
+                deadline: Duration::from_secs(2),
+            },
+            ..Config::default()
+        };
+        let now = tokio::time::Instant::now().into_std();
+        let connection = Connection::server(Arc::new(config), None, now);
+        let session = Member::join(session);
+        tokio::spawn(LiveSocket::new(ours, connection, session, None, None));
+        theirs
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_has_time_to_answer_a_ping_behind_a_large_publication() {
+        let hub = Hub::new(HubConfig::default());
+        let mut socket = open(&hub);
+        let large = "x".repeat(1 << 20);
+        let news = hub.channel("news").unwrap();
+        news.publish(large.as_str()).await.unwrap();
+        let config = Config {
+            max_frame: 2 << 20,
+            max_message: 2 << 20,
+            ..Config::default()
+        };
+        let now = || tokio::time::Instant::now().into_std();
+        let keys = MaskKeys::new(|| [0; 4]);
+        let mut client = Connection::client(Arc::new(config), None, keys, now());
+        let (mut heard, mut pings) = (0, 0);
+        // At 40 KiB a second it takes 26 of them.
+        while heard == 0 || pings < 3 {
+            let mut bytes = vec![0; 4 << 10];
+            let read = socket.read(&mut bytes).await.unwrap();
+            assert!(read > 0, "cut after {heard} publications and {pings} pings");
+            let mut input = &bytes[..read];
+            while !input.is_empty() {
+                input = &input[client.handle_input(input, now())..];
+                match client.poll_event() {
+                    Some(Event::Message(Message::Ping(_))) => pings += 1,
+                    Some(Event::Message(message)) => {
+                        assert_eq!(message.len(), large.len());
+                        heard += 1;
+                    }
+                    _ => {}
+                }
+            }
+            let mut out = Output::default();
+            client.poll_transmit(&mut out, now());
+            while !out.is_empty() {
+                socket.write_all(&out.take(WRITE_SIZE)).await.unwrap();
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
     }
 }
