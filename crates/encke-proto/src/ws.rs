@@ -26,6 +26,7 @@ pub use shared::{NotData, Shared};
 
 pub mod frame;
 
+mod body;
 mod mask;
 mod reader;
 mod violation;

@@ -4,7 +4,8 @@
 //! kept beyond an unfinished head and an unfinished message.
 
 use super::{
-    Message, Text,
+    Message,
+    body::Body,
     deflate::{Inflater, Window, WindowBits},
     frame::{HEAD_LIMIT, Head, Opcode},
     mask,
@@ -12,7 +13,7 @@ use super::{
 };
 use bytes::Bytes;
 
-/// How much of a compressed payload is unmasked at once.
+/// How much of a payload is unmasked at once: it stays in the nearest cache until it is checked.
 const BLOCK: usize = 1 << 10;
 
 /// What the reader holds a peer to.
@@ -68,10 +69,7 @@ struct Payload {
 /// The message whose end has not arrived.
 #[derive(Debug)]
 struct Partial {
-    text: bool,
-    bytes: Vec<u8>,
-    /// How many of a text's bytes are whole characters.
-    valid: usize,
+    body: Body,
     on_wire: u64,
     inflater: Option<Box<Inflater>>,
 }
@@ -168,9 +166,11 @@ impl Reader {
         let message = self.message.get_or_insert_with(|| {
             let bits = rules.inflate.filter(|_| head.compressed);
             Partial {
-                text: head.opcode == Opcode::Text,
-                bytes: Vec::new(),
-                valid: 0,
+                body: if head.opcode == Opcode::Text {
+                    Body::text()
+                } else {
+                    Body::binary()
+                },
                 on_wire: 0,
                 inflater: bits.map(|bits| Box::new(Inflater::new(bits, self.window.as_deref()))),
             }
@@ -194,31 +194,35 @@ impl Reader {
         let key = payload.head.mask;
         let offset = (payload.read % 4) as usize;
         if payload.head.opcode.is_control() {
-            append(&mut payload.control, input, key, offset);
+            let start = payload.control.len();
+            payload.control.extend_from_slice(input);
+            if let Some(key) = key {
+                mask::apply(&mut payload.control[start..], key, offset);
+            }
             return Ok(());
         }
         let message = self.message.as_mut().expect("begun with its first frame");
-        match &mut message.inflater {
-            None => append(&mut message.bytes, input, key, offset),
-            Some(inflater) => {
-                let mut block = [0; BLOCK];
-                // A block's size is a multiple of four: every one begins like the first.
-                for input in input.chunks(BLOCK) {
+        if message.inflater.is_none() {
+            message.body.reserve(input.len());
+        }
+        let mut block = [0; BLOCK];
+        // A block's size is a multiple of four: every one begins like the first.
+        for input in input.chunks(BLOCK) {
+            let plain = match key {
+                None => input,
+                Some(key) => {
                     let block = &mut block[..input.len()];
                     block.copy_from_slice(input);
-                    if let Some(key) = key {
-                        mask::apply(block, key, offset);
-                    }
-                    let inflated = inflater.inflate(block, &mut message.bytes, rules.max_message);
-                    message.valid = check(message.text, &message.bytes, message.valid)?;
-                    inflated?;
+                    mask::apply(block, key, offset);
+                    block
+                }
+            };
+            match &mut message.inflater {
+                None => message.body.push(plain)?,
+                Some(inflater) => {
+                    inflater.inflate(plain, &mut message.body, rules.max_message)?;
                 }
             }
-        }
-        // The end of a message is checked where it becomes a text.
-        let ends = payload.head.fin && payload.read + input.len() as u64 == payload.head.length;
-        if !ends {
-            message.valid = check(message.text, &message.bytes, message.valid)?;
         }
         Ok(())
     }
@@ -237,46 +241,11 @@ impl Reader {
     fn end_message(&mut self, rules: &Rules) -> Result<Message, Violation> {
         let mut message = self.message.take().expect("begun with its first frame");
         if let Some(inflater) = message.inflater.take() {
-            let finished = inflater.finish(&mut message.bytes, rules.max_message);
-            check(message.text, &message.bytes, message.valid)?;
-            finished?;
+            inflater.finish(&mut message.body, rules.max_message)?;
             if let Some(window) = &mut self.window {
-                window.slide(&message.bytes);
+                window.slide(message.body.as_bytes());
             }
         }
-        // Inflating grows by steps, as does what arrives in many pieces.
-        message.bytes.shrink_to_fit();
-        let bytes = Bytes::from(message.bytes);
-        if message.text {
-            Text::from_utf8(bytes)
-                .map(Message::Text)
-                .map_err(|_| Violation::Utf8)
-        } else {
-            Ok(Message::Binary(bytes))
-        }
-    }
-}
-
-/// Fails at the first byte of a text that no UTF-8 continues with; gives how many bytes are whole
-/// characters, `valid` of which are known to be.
-fn check(text: bool, bytes: &[u8], valid: usize) -> Result<usize, Violation> {
-    if !text {
-        return Ok(0);
-    }
-    match str::from_utf8(&bytes[valid..]) {
-        Ok(_) => Ok(bytes.len()),
-        Err(error) if error.error_len().is_none() => Ok(valid + error.valid_up_to()),
-        Err(_) => Err(Violation::Utf8),
-    }
-}
-
-fn append(bytes: &mut Vec<u8>, input: &[u8], key: Option<[u8; 4]>, offset: usize) {
-    let start = bytes.len();
-    if start == 0 {
-        bytes.reserve_exact(input.len());
-    }
-    bytes.extend_from_slice(input);
-    if let Some(key) = key {
-        mask::apply(&mut bytes[start..], key, offset);
+        message.body.finish()
     }
 }

@@ -1,7 +1,7 @@
 //! Compressed payloads to payloads, never beyond a limit.
 
 use super::{TAIL, WindowBits};
-use crate::ws::violation::Violation;
+use crate::ws::{body::Body, violation::Violation};
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// How much is inflated at once.
@@ -55,7 +55,7 @@ impl Inflater {
     pub(in crate::ws) fn inflate(
         &mut self,
         mut input: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Body,
         limit: usize,
     ) -> Result<(), Violation> {
         let mut block = [0; BLOCK];
@@ -63,7 +63,7 @@ impl Inflater {
             let room = BLOCK.min(limit.saturating_sub(out.len()) + 1);
             let (status, read, written) = self.step(input, &mut block[..room]);
             input = &input[read..];
-            out.extend_from_slice(&block[..written]);
+            out.push(&block[..written])?;
             if out.len() > limit {
                 return Err(Violation::TooBig);
             }
@@ -81,11 +81,7 @@ impl Inflater {
     }
 
     /// Ends the message.
-    pub(in crate::ws) fn finish(
-        mut self,
-        out: &mut Vec<u8>,
-        limit: usize,
-    ) -> Result<(), Violation> {
+    pub(in crate::ws) fn finish(mut self, out: &mut Body, limit: usize) -> Result<(), Violation> {
         self.inflate(&TAIL, out, limit)?;
         // Bytes that end within a block took the tail for data, and take this too.
         let (status, read, written) = self.step(&LAST_BLOCK, &mut [0; 1]);
