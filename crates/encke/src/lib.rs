@@ -58,6 +58,7 @@ mod random;
 mod sync;
 
 mod origin;
+pub use self::origin::SchemeHeader;
 
 mod live;
 pub use self::live::{Action, CrossOrigin, Grant, Live, LiveFuture, Refusal};

@@ -19,7 +19,7 @@ use self::{
     request::{InvalidRequest, Listen, Wanted},
 };
 use crate::{
-    Body, BoxError,
+    Body, BoxError, SchemeHeader,
     hub::Shared,
     origin::{Origins, Sender},
     problem,
@@ -135,6 +135,17 @@ impl Live {
         Ok(self)
     }
 
+    /// Takes the scheme of this server's own pages from this header, which a proxy in front of it
+    /// sets.
+    ///
+    /// Default: from none, since a client could send it; a page is then this server's own by host
+    /// and port, and by `https` where the server speaks TLS itself. See [`SchemeHeader`] for what
+    /// is read, and what is refused.
+    pub fn trust_proxy_scheme(mut self, header: SchemeHeader) -> Self {
+        self.settings_mut().origins.trust(header);
+        self
+    }
+
     /// Publishes what the clients of WebSockets say, where they are authorised to publish.
     ///
     /// Default: no; a client that says something is told so by close 1008. A socket on several
@@ -171,28 +182,30 @@ impl Live {
         let (mut request, body) = request.into_parts();
         let sender = self.settings.origins.sender(&request);
         if is_preflight(&request) {
-            return self.preflight(sender);
+            return self.preflight(&sender);
         }
         if let Sender::Allowed(_) = sender {
             request.extensions.insert(CrossOrigin::FOUND);
         }
         let mut response = match request.method {
-            Method::GET | Method::HEAD | Method::CONNECT => self.listen(request, sender).await,
-            Method::POST => self.publish(request, sender, body).await,
+            Method::GET | Method::HEAD | Method::CONNECT => self.listen(request, &sender).await,
+            Method::POST => self.publish(request, &sender, body).await,
             _ => not_allowed(&request.method),
         };
-        self.settings.origins.allow(sender, response.headers_mut());
+        self.settings.origins.allow(&sender, response.headers_mut());
         response
     }
 
-    async fn listen(&self, mut request: Parts, sender: Sender<'_>) -> Response<Body> {
+    async fn listen(&self, mut request: Parts, sender: &Sender<'_>) -> Response<Body> {
         let (channels, listen) = match self.parse_listen(&request) {
             Ok(parsed) => parsed,
             Err(invalid) => return refuse(&invalid),
         };
         // A socket is not held back by the browser, as the other responses are.
-        if matches!(listen.wanted, Wanted::WebSocket) && sender == Sender::Foreign {
-            return refuse_foreign();
+        if matches!(listen.wanted, Wanted::WebSocket)
+            && let Some(refusal) = sender.refusal(FOREIGN)
+        {
+            return refusal;
         }
         let upgrade = match listen.wanted {
             Wanted::WebSocket => match Upgrade::of(&mut request) {
@@ -242,12 +255,12 @@ impl Live {
         may.then(|| channel.clone())
     }
 
-    async fn publish<B>(&self, request: Parts, sender: Sender<'_>, body: B) -> Response<Body>
+    async fn publish<B>(&self, request: Parts, sender: &Sender<'_>, body: B) -> Response<Body>
     where
         B: http_body::Body<Data: Buf, Error: Into<BoxError>>,
     {
-        if sender == Sender::Foreign {
-            return refuse_foreign();
+        if let Some(refusal) = sender.refusal(FOREIGN) {
+            return refusal;
         }
         let channels = match request::channels(&request, &self.settings.prefix) {
             Ok(channels) => channels,
@@ -271,11 +284,12 @@ impl Live {
         (self.settings.authorize)(request.clone(), action, channels.clone())
     }
 
-    fn preflight(&self, sender: Sender<'_>) -> Response<Body> {
-        let mut response = match sender {
-            Sender::Allowed(_) | Sender::Own => Response::new(Body::empty()),
-            Sender::Unknown | Sender::Foreign => refuse_foreign(),
+    fn preflight(&self, sender: &Sender<'_>) -> Response<Body> {
+        let refusal = match sender {
+            Sender::Unknown => Some(problem(StatusCode::FORBIDDEN, FOREIGN)),
+            known => known.refusal(FOREIGN),
         };
+        let mut response = refusal.unwrap_or_else(|| Response::new(Body::empty()));
         if response.status().is_success() {
             *response.status_mut() = StatusCode::NO_CONTENT;
             for (name, value) in [
@@ -296,10 +310,8 @@ impl Live {
     }
 }
 
-fn refuse_foreign() -> Response<Body> {
-    let detail = "pages of other origins may not listen or publish here";
-    problem(StatusCode::FORBIDDEN, detail)
-}
+/// What pages of other origins are told.
+const FOREIGN: &str = "pages of other origins may not listen or publish here";
 
 fn is_preflight(request: &Parts) -> bool {
     let headers = &request.headers;

@@ -1,16 +1,26 @@
 //! Which pages may listen and speak: their origins, as browsers tell them.
 
-use crate::serve::Peer;
+mod forwarded;
+mod scheme;
+pub use self::scheme::SchemeHeader;
+pub(crate) use self::scheme::UnclearScheme;
+
+use self::scheme::Scheme;
+use crate::{Body, problem, serve::Peer};
 use encke_proto::comet::Origin;
-use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 use std::sync::Arc;
 
-/// Origins besides its own that a service lets in.
+/// Origins besides its own that a service lets in, and how it knows its own.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Origins(Vec<Origin>);
+pub(crate) struct Origins {
+    allowed: Vec<Origin>,
+    /// Who tells the scheme of its own.
+    trusted: Vec<SchemeHeader>,
+}
 
 /// Where a request comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sender<'a> {
     /// No page: a program, or a page's navigation.
     Unknown,
@@ -20,15 +30,34 @@ pub(crate) enum Sender<'a> {
     Allowed(&'a Origin),
     /// A page of any other origin.
     Foreign,
+    /// A page of this server or one that only looks so, for its scheme is not known.
+    Unclear(UnclearScheme),
+}
+
+impl Sender<'_> {
+    /// Why it may do nothing that the browser would not keep from it.
+    pub(crate) fn refusal(&self, foreign: &'static str) -> Option<Response<Body>> {
+        match self {
+            Self::Unknown | Self::Own | Self::Allowed(_) => None,
+            Self::Foreign => Some(problem(StatusCode::FORBIDDEN, foreign)),
+            Self::Unclear(error) => Some(problem(StatusCode::FORBIDDEN, error)),
+        }
+    }
 }
 
 impl Origins {
     pub(crate) fn add(&mut self, origin: Origin) {
-        self.0.push(origin);
+        self.allowed.push(origin);
+    }
+
+    pub(crate) fn trust(&mut self, header: SchemeHeader) {
+        if !self.trusted.contains(&header) {
+            self.trusted.push(header);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.allowed.is_empty()
     }
 
     /// Who sent this request, by its `Origin`, or by its `Sec-Fetch-Site` where it has none.
@@ -47,28 +76,49 @@ impl Origins {
         let Ok(origin) = origin.to_str() else {
             return Sender::Foreign;
         };
-        if let Some(allowed) = self.0.iter().find(|allowed| allowed.as_str() == origin) {
+        let mut allowed = self.allowed.iter();
+        if let Some(allowed) = allowed.find(|allowed| allowed.as_str() == origin) {
             return Sender::Allowed(allowed);
         }
-        match host(request) {
-            Some(host) if is_own(origin, host, request) && !is_other_site(&request.headers) => {
-                Sender::Own
-            }
-            _ => Sender::Foreign,
+        if is_other_site(&request.headers) {
+            return Sender::Foreign;
+        }
+        match self.is_own(origin, request) {
+            Ok(true) => Sender::Own,
+            Ok(false) => Sender::Foreign,
+            Err(unclear) => Sender::Unclear(unclear),
         }
     }
 
     /// The origin of this text, if its pages may get a Comet socket's messages.
-    pub(crate) fn receiver(&self, origin: &str, request: &Parts) -> Option<Origin> {
-        let own = host(request).is_some_and(|host| is_own(origin, host, request));
-        let origin = Origin::new(origin).ok()?;
-        (own || self.0.contains(&origin)).then_some(origin)
+    pub(crate) fn receiver(
+        &self,
+        origin: &str,
+        request: &Parts,
+    ) -> Result<Option<Origin>, UnclearScheme> {
+        let Ok(receiver) = Origin::new(origin) else {
+            return Ok(None);
+        };
+        let known = self.allowed.contains(&receiver) || self.is_own(origin, request)?;
+        Ok(known.then_some(receiver))
+    }
+
+    /// Whether this server serves the pages of `origin`, as far as it knows its own scheme.
+    fn is_own(&self, origin: &str, request: &Parts) -> Result<bool, UnclearScheme> {
+        if !host(request).is_some_and(|host| is_origin_of(origin, host)) {
+            return Ok(false);
+        }
+        let scheme = match scheme::told(&self.trusted, &request.headers)? {
+            None if is_secure(request) => Some(Scheme::Https),
+            scheme => scheme,
+        };
+        Ok(scheme.is_none_or(|scheme| scheme.is_of(origin)))
     }
 
     /// The value of a `frame-ancestors` directive.
     pub(crate) fn frame_ancestors(&self) -> String {
         let mut ancestors = String::from("'self'");
-        for origin in &self.0 {
+        for origin in &self.allowed {
             ancestors.push(' ');
             ancestors.push_str(origin.as_str());
         }
@@ -76,7 +126,7 @@ impl Origins {
     }
 
     /// Tells the browser whether the page may read the response.
-    pub(crate) fn allow(&self, sender: Sender<'_>, headers: &mut HeaderMap) {
+    pub(crate) fn allow(&self, sender: &Sender<'_>, headers: &mut HeaderMap) {
         if self.is_empty() {
             return;
         }
@@ -103,12 +153,10 @@ fn host(request: &Parts) -> Option<&str> {
     authority.or_else(|| request.headers.get(header::HOST)?.to_str().ok())
 }
 
-/// Whether this server serves the pages of `origin`. Behind a proxy that ends TLS it does not know
-/// its own scheme; where it speaks TLS itself, pages without are not its own.
-fn is_own(origin: &str, host: &str, request: &Parts) -> bool {
+/// Whether this server speaks TLS itself. If not, a proxy may.
+fn is_secure(request: &Parts) -> bool {
     let peer = request.extensions.get::<Arc<Peer>>();
-    let secure = peer.is_some_and(|peer| peer.is_secure());
-    (!secure || origin.starts_with("https://")) && is_origin_of(origin, host)
+    peer.is_some_and(|peer| peer.is_secure())
 }
 
 /// Whether a page of `origin` was served by `host`, by whatever scheme.
@@ -168,6 +216,45 @@ mod tests {
             Origins::default().sender(&request(&[own, own])),
             Sender::Foreign
         );
+    }
+
+    #[test]
+    fn a_trusted_header_tells_which_scheme_is_its_own() {
+        let mut origins = Origins::default();
+        origins.trust(SchemeHeader::XForwardedProto);
+        let told = |origin, value| {
+            let request = request(&[("origin", origin), ("x-forwarded-proto", value)]);
+            origins.sender(&request)
+        };
+        for (own, foreign, told_as) in [
+            (
+                "https://app.example:8080",
+                "http://app.example:8080",
+                "https",
+            ),
+            (
+                "http://app.example:8080",
+                "https://app.example:8080",
+                "http",
+            ),
+        ] {
+            assert_eq!(told(own, told_as), Sender::Own, "{told_as}");
+            assert_eq!(told(foreign, told_as), Sender::Foreign, "{told_as}");
+        }
+        assert_eq!(told("https://evil.example", "https"), Sender::Foreign);
+        assert_eq!(told("https://evil.example", "nonsense"), Sender::Foreign);
+        let unclear = told("https://app.example:8080", "nonsense");
+        assert!(matches!(unclear, Sender::Unclear(_)), "{unclear:?}");
+    }
+
+    #[test]
+    fn a_header_that_is_not_trusted_changes_nothing() {
+        let request = request(&[
+            ("origin", "http://app.example:8080"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "nonsense"),
+        ]);
+        assert_eq!(Origins::default().sender(&request), Sender::Own);
     }
 
     #[test]

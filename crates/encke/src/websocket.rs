@@ -284,11 +284,8 @@ impl<C: Codec> WebSocket<C> {
             options,
             codec,
         } = self;
-        if !options.origins.admit(&origin) {
-            return problem(
-                StatusCode::FORBIDDEN,
-                "pages of other origins may not open this WebSocket",
-            );
+        if let Some(refusal) = options.origins.refusal(&origin) {
+            return refusal;
         }
         let deflate = options.config.deflate.as_ref();
         let accepted = upgrade.accept(options.subprotocol.as_deref(), deflate);

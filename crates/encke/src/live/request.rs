@@ -1,7 +1,10 @@
 //! What a request for channels asks for.
 
 use super::query;
-use crate::{LastEventId, origin::Origins};
+use crate::{
+    LastEventId,
+    origin::{Origins, UnclearScheme},
+};
 use encke_proto::{
     Channel, InvalidChannel, InvalidPosition, Position, Since, Start,
     comet::{Callback, InvalidCallback, Origin},
@@ -62,6 +65,8 @@ pub(super) enum InvalidRequest {
     Envelope(String),
     #[error("parameter post: pages of {0:?} may not listen here")]
     ForeignReceiver(String),
+    #[error("parameter post: {0}")]
+    UnclearScheme(#[from] UnclearScheme),
     #[error("a Comet socket is loaded into an iframe, not as {0:?}")]
     NotFramed(String),
 }
@@ -69,7 +74,10 @@ pub(super) enum InvalidRequest {
 impl InvalidRequest {
     /// Whether the request is well formed but not allowed.
     pub(super) fn is_forbidden(&self) -> bool {
-        matches!(self, Self::ForeignReceiver(_) | Self::NotFramed(_))
+        matches!(
+            self,
+            Self::ForeignReceiver(_) | Self::UnclearScheme(_) | Self::NotFramed(_)
+        )
     }
 }
 
@@ -181,7 +189,7 @@ fn comet(
         (None, None) => return Err(InvalidRequest::NoTarget),
         (Some(_), Some(_)) => return Err(InvalidRequest::TwoTargets),
         (Some(callback), None) => Wanted::CometCallback(Callback::in_parent(&callback)?),
-        (None, Some(origin)) => match origins.receiver(&origin, request) {
+        (None, Some(origin)) => match origins.receiver(&origin, request)? {
             Some(origin) => Wanted::CometPost(origin),
             None => return Err(InvalidRequest::ForeignReceiver(excerpt(&origin))),
         },

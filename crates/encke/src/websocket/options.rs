@@ -1,7 +1,7 @@
 //! What may be chosen before a socket is accepted.
 
 use super::{Overflow, WebSocket, driver::Compress, origin::OriginRule};
-use crate::Shutdown;
+use crate::{SchemeHeader, Shutdown};
 use encke_proto::{
     comet::{InvalidOrigin, Origin},
     ws::{
@@ -77,8 +77,9 @@ impl<C> WebSocket<C> {
     /// Lets pages of this origin open the socket, such as `https://app.example`.
     ///
     /// Default: only those of this server: the origin's host and port are those of the request,
-    /// and its scheme `https` where this server speaks TLS itself. Other pages, and those that
-    /// have no origin to tell (`null`), get 403.
+    /// and its scheme `https` where this server speaks TLS itself, or what a
+    /// [trusted header](Self::trust_proxy_scheme) says. Other pages, and those that have no origin
+    /// to tell (`null`), get 403.
     ///
     /// # Errors
     ///
@@ -86,6 +87,16 @@ impl<C> WebSocket<C> {
     pub fn allow_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
         self.options.origins.allow(Origin::new(origin)?);
         Ok(self)
+    }
+
+    /// Takes the scheme of this server's own pages from this header, which a proxy in front of it
+    /// sets.
+    ///
+    /// Default: from none, since a client could send it: without a proxy that replaces it, a page
+    /// without TLS passes for one with. See [`SchemeHeader`] for what is read, and what is refused.
+    pub fn trust_proxy_scheme(mut self, header: SchemeHeader) -> Self {
+        self.options.origins.trust(header);
+        self
     }
 
     /// Lets every page open the socket, with the cookies of whoever visits it.

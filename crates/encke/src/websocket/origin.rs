@@ -1,11 +1,13 @@
 //! Which pages may open a socket.
 
 use crate::{
-    origin::{Origins, SEC_FETCH_SITE, Sender},
+    Body, SchemeHeader,
+    origin::{Origins, SEC_FETCH_SITE},
+    problem,
     serve::Peer,
 };
 use encke_proto::comet::Origin;
-use http::{Request, header, request::Parts};
+use http::{Request, Response, StatusCode, header, request::Parts};
 use std::sync::Arc;
 
 /// Which pages may open a socket: this server's, unless it is said otherwise.
@@ -29,12 +31,20 @@ impl OriginRule {
         self.required = true;
     }
 
-    /// Whether the sender of a request may open a socket.
-    pub(super) fn admit(&self, request: &Parts) -> bool {
+    pub(super) fn trust(&mut self, header: SchemeHeader) {
+        self.allowed.trust(header);
+    }
+
+    /// What the sender of a request is told who may not open a socket.
+    pub(super) fn refusal(&self, request: &Parts) -> Option<Response<Body>> {
+        let foreign = "pages of other origins may not open this WebSocket";
         if self.required && !request.headers.contains_key(header::ORIGIN) {
-            return false;
+            return Some(problem(StatusCode::FORBIDDEN, foreign));
         }
-        self.any || self.allowed.sender(request) != Sender::Foreign
+        if self.any {
+            return None;
+        }
+        self.allowed.sender(request).refusal(foreign)
     }
 }
 
@@ -42,9 +52,15 @@ impl OriginRule {
 pub(super) fn of(request: &Parts) -> Parts {
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.uri = request.uri.clone();
-    for name in [header::HOST, header::ORIGIN, SEC_FETCH_SITE.clone()] {
-        for value in request.headers.get_all(&name) {
-            parts.headers.append(&name, value.clone());
+    for name in [
+        &header::HOST,
+        &header::ORIGIN,
+        &SEC_FETCH_SITE,
+        SchemeHeader::XForwardedProto.name(),
+        SchemeHeader::Forwarded.name(),
+    ] {
+        for value in request.headers.get_all(name) {
+            parts.headers.append(name, value.clone());
         }
     }
     if let Some(peer) = request.extensions.get::<Arc<Peer>>() {
