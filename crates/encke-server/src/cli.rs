@@ -65,6 +65,20 @@ pub(crate) struct ServeOpts {
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
 
+    /// A header by which a proxy in front of the server tells the scheme of its pages; repeatable.
+    ///
+    /// Only for a server that nobody reaches but through a proxy that sets this header: a client
+    /// could send it. Of several values the last counts; what is missing, in two lines or not clear
+    /// is refused, with 403. Without it a page is the server's own by host and port.
+    #[arg(
+        long,
+        value_name = "HEADER",
+        env = "ENCKE_TRUST_PROXY_SCHEME",
+        value_enum,
+        value_delimiter = ','
+    )]
+    pub(crate) trust_proxy_scheme: Vec<ProxyHeader>,
+
     /// Publish what the clients of WebSockets say, where they may publish.
     #[arg(long)]
     pub(crate) allow_client_publish: bool,
@@ -120,6 +134,15 @@ pub(crate) struct ServerOpts {
     /// The token to send as `Authorization: Bearer TOKEN`.
     #[arg(long, env = "ENCKE_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+}
+
+/// What a proxy may tell the scheme by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyHeader {
+    /// `X-Forwarded-Proto: https`
+    XForwardedProto,
+    /// `Forwarded: proto=https` (RFC 7239)
+    Forwarded,
 }
 
 /// How bytes look on the connection of `sub`.

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use encke::SchemeHeader;
 use thiserror::Error;
 
 use crate::{
-    cli::{Command, Opts, PubOpts, ServeOpts, ServerOpts, SubOpts, Transport},
+    cli::{Command, Opts, ProxyHeader, PubOpts, ServeOpts, ServerOpts, SubOpts, Transport},
     client::{InvalidUrl, Server},
     hosts::{Hosts, InvalidHost},
     tls::{self, TlsError},
@@ -26,6 +27,8 @@ pub(crate) struct ServeConfig {
     pub(crate) hosts: Hosts,
     pub(crate) publish_token: Option<Token>,
     pub(crate) allowed_origins: Vec<String>,
+    /// By which headers a proxy tells the scheme of the server's own pages.
+    pub(crate) scheme_headers: Vec<SchemeHeader>,
     pub(crate) client_publish: bool,
     pub(crate) tls: Option<rustls::ServerConfig>,
 }
@@ -110,9 +113,23 @@ impl TryFrom<ServeOpts> for ServeConfig {
             hosts: Hosts::new(opts.listen.ip(), &opts.hosts)?,
             publish_token,
             allowed_origins: opts.allowed_origins,
+            scheme_headers: opts
+                .trust_proxy_scheme
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             client_publish: opts.allow_client_publish,
             tls,
         })
+    }
+}
+
+impl From<ProxyHeader> for SchemeHeader {
+    fn from(header: ProxyHeader) -> Self {
+        match header {
+            ProxyHeader::XForwardedProto => Self::XForwardedProto,
+            ProxyHeader::Forwarded => Self::Forwarded,
+        }
     }
 }
 

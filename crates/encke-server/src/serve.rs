@@ -69,12 +69,17 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
     };
 
     let hub = Hub::new(HubConfig::default());
-    let live = live(
-        &hub,
-        Publishers::new(config.publish_token),
-        config.client_publish,
-        &config.allowed_origins,
-    )?;
+    let publishers = Publishers::new(config.publish_token);
+    let mut live = live(&hub, publishers).body_limit(BODY_LIMIT);
+    if config.client_publish {
+        live = live.client_publish();
+    }
+    for origin in &config.allowed_origins {
+        live = live.allow_origin(origin)?;
+    }
+    for header in config.scheme_headers {
+        live = live.trust_proxy_scheme(header);
+    }
     let feeders = tokio::spawn(demo::feed(hub.clone()));
     let site = Site::new(config.hosts, live);
     banner.print()?;
@@ -107,35 +112,21 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 }
 
 /// Anyone listens; whom the publishers let in speaks.
-fn live(
-    hub: &Hub,
-    publishers: Publishers,
-    client_publish: bool,
-    allowed_origins: &[String],
-) -> Result<Live, BoxError> {
+fn live(hub: &Hub, publishers: Publishers) -> Live {
     let publishers = Arc::new(publishers);
-    let mut live =
-        hub.live()
-            .prefix(LIVE)
-            .body_limit(BODY_LIMIT)
-            .authorize(move |request, action, _| {
-                let publishers = publishers.clone();
-                async move {
-                    if action == Action::Publish {
-                        publishers
-                            .check(&request)
-                            .map_err(|error| Refusal::new(error.into_response()))?;
-                    }
-                    Ok(Grant::new())
+    hub.live()
+        .prefix(LIVE)
+        .authorize(move |request, action, _| {
+            let publishers = publishers.clone();
+            async move {
+                if action == Action::Publish {
+                    publishers
+                        .check(&request)
+                        .map_err(|error| Refusal::new(error.into_response()))?;
                 }
-            });
-    if client_publish {
-        live = live.client_publish();
-    }
-    for origin in allowed_origins {
-        live = live.allow_origin(origin)?;
-    }
-    Ok(live)
+                Ok(Grant::new())
+            }
+        })
 }
 
 /// Warnings, or what `RUST_LOG` asks for.

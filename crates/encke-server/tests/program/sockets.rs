@@ -53,6 +53,27 @@ fn what_a_client_says_is_refused_otherwise() {
 }
 
 #[test]
+fn a_proxy_that_is_trusted_tells_the_scheme_of_the_servers_own_pages() {
+    let by_flag = &["--trust-proxy-scheme", "x-forwarded-proto"][..];
+    let by_variable = ("ENCKE_TRUST_PROXY_SCHEME", "x-forwarded-proto,forwarded");
+    let forwarded = "Forwarded: for=192.0.2.1;proto=https";
+    for server in [
+        Server::start(by_flag),
+        Server::start_with(&[by_variable], &[]),
+    ] {
+        let own = format!("Origin: https://{}", server.address);
+        let ask = |told| ask(&server, &[&own, forwarded, told]).seen;
+        let opened = ask("X-Forwarded-Proto: http, https");
+        assert!(opened.starts_with("HTTP/1.1 101 "), "{opened}");
+        let refused = ask("X-Forwarded-Proto: http");
+        assert!(refused.starts_with("HTTP/1.1 403 "), "{refused}");
+        let told = "X-Forwarded-Proto: gopher";
+        let refused = server.publish("chat", &[&own, forwarded, told], b"x");
+        assert!(refused.problem(403).contains("gopher"));
+    }
+}
+
+#[test]
 fn pages_of_other_origins_and_unknown_hosts_open_none() {
     let server = Server::start(&["--allow-origin", "https://pages.example"]);
     open(&server, &["Origin: https://pages.example"]);

@@ -17,6 +17,7 @@ pub(crate) fn encke(args: &[&str]) -> Command {
         .args(args)
         .env_remove("ENCKE_PUBLISH_TOKEN")
         .env_remove("ENCKE_TOKEN")
+        .env_remove("ENCKE_TRUST_PROXY_SCHEME")
         .env_remove("RUST_LOG");
     command
 }
@@ -51,8 +52,17 @@ impl Server {
     }
 
     pub(crate) fn start_at(listen: &str, args: &[&str]) -> Self {
-        let mut child = encke(&["serve", "--listen", listen])
-            .args(args)
+        Self::of(encke(&["serve", "--listen", listen]).args(args))
+    }
+
+    /// Starts it with these variables in its environment.
+    pub(crate) fn start_with(variables: &[(&str, &str)], args: &[&str]) -> Self {
+        let mut command = encke(&["serve", "--listen", "127.0.0.1:0"]);
+        Self::of(command.args(args).envs(variables.iter().copied()))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
