@@ -41,6 +41,10 @@ pub use opening::{NotOpened, Opening};
 mod close_with;
 pub use close_with::CloseWith;
 
+mod client;
+pub use client::Client;
+pub use encke_proto::ws::{deflate::InvalidAnswer, handshake::AnswerError};
+
 mod driver;
 use driver::{Application, Driver, End};
 

@@ -44,6 +44,21 @@ impl<T> Incoming<T> {
         self.outbox.dropped()
     }
 
+    /// Resolves when this is dropped; to be polled by the driver's task only.
+    pub(super) fn abandoned(&self) -> impl Future<Output = ()> + Send + use<T>
+    where
+        T: Send + 'static,
+    {
+        let inbox = self.inbox.clone();
+        poll_fn(move |cx| {
+            inbox.driver.register(cx.waker());
+            match inbox.lock().abandoned {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // Before the look into the queue, or a message put there in between would wake nobody.
         self.inbox.reader.register(cx.waker());

@@ -7,7 +7,8 @@ use std::fmt;
 /// A socket whose response is on its way.
 pub struct Opening<C: Codec>(pub(super) Result<Halves<C>, NotOpened>);
 
-type Halves<C> = (Incoming<<C as Codec>::In>, Outgoing<<C as Codec>::Out>);
+/// Both ends of an application's socket.
+pub(super) type Halves<C> = (Incoming<<C as Codec>::In>, Outgoing<<C as Codec>::Out>);
 
 impl<C: Codec> Opening<C> {
     /// Both halves of the open socket.
