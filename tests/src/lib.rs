@@ -14,6 +14,9 @@ pub use kind::Kind;
 mod site;
 pub use site::Site;
 
+mod secure_site;
+pub use secure_site::{Connection, SecureSite};
+
 mod program;
 pub use program::Program;
 

@@ -12,5 +12,6 @@ mod forever_iframe;
 mod http2;
 mod javascript_values;
 mod nonce;
+mod one_connection;
 mod other_origin;
 mod recovery;
