@@ -7,6 +7,7 @@ mod harness;
 mod pages;
 
 mod attack;
+mod chat;
 mod demo;
 mod forever_iframe;
 mod http2;
