@@ -112,7 +112,7 @@ pub(crate) struct SubOpts {
     #[arg(long, value_name = "POSITION")]
     pub(crate) since: Option<String>,
 
-    /// How the server sends; ndjson prints one item a line, the others their raw bytes.
+    /// How the server sends; ndjson and ws print one item a line, the others their raw bytes.
     #[arg(long, value_enum, default_value_t = Transport::Ndjson)]
     pub(crate) transport: Transport,
 
@@ -123,7 +123,7 @@ pub(crate) struct SubOpts {
 /// The server that `pub` and `sub` speak to.
 #[derive(Args, Debug)]
 pub(crate) struct ServerOpts {
-    /// Where the server is.
+    /// Where the server is; ws:// and wss:// mean http:// and https://.
     #[arg(long, default_value = "http://127.0.0.1:9000")]
     pub(crate) url: String,
 
@@ -154,6 +154,9 @@ pub(crate) enum Transport {
     Sse,
     /// Script elements, as a forever iframe reads them.
     Comet,
+    /// A WebSocket, one JSON item a message.
+    #[value(name = "ws")]
+    WebSocket,
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {

@@ -7,7 +7,6 @@ use http::{
     Method, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE},
     request,
-    uri::Scheme,
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -40,6 +39,8 @@ const PATH: &AsciiSet = &QUERY.remove(b'/');
 /// A server and what to say to be let in.
 #[derive(Debug)]
 pub(crate) struct Server {
+    /// As it was typed.
+    name: String,
     base: String,
     token: Option<Token>,
     tls: ClientConfig,
@@ -63,6 +64,11 @@ pub(crate) enum ClientError {
     },
     #[error("the connection to {server} was cut: {cause}")]
     Cut { server: String, cause: String },
+    #[error(
+        "the connection to {server} was cut: {cause}: continue with --since and the position that \
+         was printed last"
+    )]
+    Interrupted { server: String, cause: String },
     #[error("{server} answered something unexpected: {answer}")]
     Unexpected { server: String, answer: String },
 }
@@ -76,15 +82,19 @@ impl Server {
         let no_server = || InvalidUrl(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| no_server())?;
         let authority = uri.authority().ok_or_else(no_server)?;
-        let known = [Scheme::HTTP, Scheme::HTTPS];
-        if !uri.scheme().is_some_and(|scheme| known.contains(scheme))
-            || uri.query().is_some()
-            || authority.as_str().contains('@')
-        {
+        if uri.query().is_some() || authority.as_str().contains('@') {
             return Err(no_server());
         }
+        let (scheme, place) = url.split_once("://").ok_or_else(no_server)?;
+        let scheme = match &*scheme.to_ascii_lowercase() {
+            "http" | "ws" => "http",
+            "https" | "wss" => "https",
+            _ => return Err(no_server()),
+        };
+        let place = place.trim_end_matches('/');
         Ok(Self {
-            base: url.trim_end_matches('/').to_owned(),
+            name: url.trim_end_matches('/').to_owned(),
+            base: format!("{scheme}://{place}"),
             token,
             tls,
         })
@@ -112,7 +122,7 @@ impl Server {
         }
     }
 
-    /// Sends a request and returns a successful answer.
+    /// Sends a request and returns a successful answer, or one that switches protocols.
     pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,
@@ -132,14 +142,14 @@ impl Server {
             .request(request)
             .await
             .map_err(|error| ClientError::Unreachable {
-                server: self.base.clone(),
+                server: self.name.clone(),
                 cause: root_cause(&error),
             })?;
-        if response.status().is_success() {
+        if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
         Err(ClientError::Refused {
-            server: self.base.clone(),
+            server: self.name.clone(),
             status: response.status(),
             detail: explanation(response).await,
         })
@@ -147,15 +157,28 @@ impl Server {
 
     pub(crate) fn cut(&self, error: &(dyn Error + 'static)) -> ClientError {
         ClientError::Cut {
-            server: self.base.clone(),
+            server: self.name.clone(),
             cause: root_cause(error),
         }
+    }
+
+    /// What is told of a stream that was cut, and can be continued.
+    pub(crate) fn interrupted(&self, cause: impl Into<String>) -> ClientError {
+        ClientError::Interrupted {
+            server: self.name.clone(),
+            cause: cause.into(),
+        }
+    }
+
+    /// Where it is, as it was typed.
+    pub(crate) fn name(&self) -> String {
+        self.name.clone()
     }
 
     pub(crate) fn unexpected(&self, answer: &[u8]) -> ClientError {
         let answer = String::from_utf8_lossy(answer).chars().take(200).collect();
         ClientError::Unexpected {
-            server: self.base.clone(),
+            server: self.name.clone(),
             answer,
         }
     }
@@ -186,7 +209,7 @@ async fn explanation(response: Response<Incoming>) -> String {
 }
 
 /// The innermost error, which says what happened; those around it say where in the client.
-fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -210,9 +233,10 @@ fn refused_certificate<'a>(mut cause: &'a (dyn Error + 'static)) -> Option<&'a C
     }
 }
 
-/// Runs one command of the client to its end.
+/// Runs one command of the client to its end; what it spawns goes on while its output is blocked.
 pub(crate) fn block_on<F: Future>(command: F) -> io::Result<F::Output> {
-    Ok(tokio::runtime::Builder::new_current_thread()
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()?
         .block_on(command))
@@ -244,6 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn the_url_of_a_socket_is_that_of_its_server() {
+        for (url, asked) in [
+            ("ws://localhost:9000", "http://localhost:9000/live/news"),
+            ("wss://localhost/push/", "https://localhost/push/live/news"),
+            ("WSS://localhost", "https://localhost/live/news"),
+        ] {
+            assert_eq!(uri(url, "news", &[]), asked);
+        }
+    }
+
+    #[test]
     fn a_position_is_encoded_whole() {
         let query = [("since", "e+/=:7"), ("transport", "sse")];
         assert_eq!(
@@ -259,6 +294,7 @@ mod tests {
             "localhost:9000",
             "/live",
             "ftp://localhost",
+            "wsx://localhost",
             "http://u:p@localhost",
             "http://localhost/?a",
         ] {

@@ -17,6 +17,7 @@ mod token;
 
 mod client;
 mod publish;
+mod socket;
 mod subscribe;
 
 use std::{error::Error, io::Write, process::ExitCode};

@@ -6,7 +6,13 @@ use bytes::Bytes;
 use http::Method;
 use http_body_util::{BodyExt, Full};
 
-use crate::{BoxError, cli::Transport, client::block_on, config::SubscribeConfig};
+use crate::{
+    BoxError,
+    cli::Transport,
+    client::{block_on, root_cause},
+    config::SubscribeConfig,
+    socket,
+};
 
 pub(crate) fn run(config: SubscribeConfig) -> Result<(), BoxError> {
     match block_on(subscribe(&config))? {
@@ -21,6 +27,7 @@ async fn subscribe(config: &SubscribeConfig) -> Result<(), BoxError> {
         Transport::Ndjson => vec![("transport", "ndjson")],
         Transport::Sse => vec![("transport", "sse")],
         Transport::Comet => vec![("transport", "comet"), ("callback", "parent.cometMessage")],
+        Transport::WebSocket => vec![("transport", "ws"), ("envelope", "1")],
     };
     query.extend(config.since.as_deref().map(|position| ("since", position)));
     let request = config
@@ -28,20 +35,23 @@ async fn subscribe(config: &SubscribeConfig) -> Result<(), BoxError> {
         .request(Method::GET, &config.channel, &query)
         .body(Full::new(Bytes::new()))
         .expect("a checked URL and an encoded channel");
+    if config.transport == Transport::WebSocket {
+        return socket::print(&config.server, request).await;
+    }
     let mut body = config.server.send(request).await?.into_body();
 
     let mut output = io::stdout().lock();
     let mut lines = Lines::default();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame
-            .map_err(|error| config.server.cut(&error))?
+            .map_err(|error| config.server.interrupted(root_cause(&error)))?
             .into_data()
         else {
             continue;
         };
         match config.transport {
             Transport::Ndjson => output.write_all(&lines.without_empty(&data))?,
-            Transport::Sse | Transport::Comet => output.write_all(&data)?,
+            _ => output.write_all(&data)?,
         }
         output.flush()?;
     }

@@ -1,71 +1,11 @@
 //! `encke pub`, `encke sub` and curl against a running server.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdout, Stdio},
+use std::{io::Write, process::Stdio};
+
+use crate::{
+    listener::{Listener, publish},
+    support::{Server, complaint, encke, run},
 };
-
-use serde_json::Value;
-
-use crate::support::{Server, complaint, encke, run};
-
-/// A running `encke sub`, ended with the test.
-struct Listener {
-    child: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Listener {
-    fn start(server: &Server, args: &[&str]) -> Self {
-        let mut child = encke(&["sub", "--url", &server.url()])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let output = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        Self { child, output }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("output is text");
-        assert!(line.ends_with('\n'), "the output ended: {line:?}");
-        line
-    }
-
-    /// Reads raw bytes until the text has arrived.
-    fn until(&mut self, text: &str) {
-        let mut seen = String::new();
-        while !seen.contains(text) {
-            let bytes = self.output.fill_buf().expect("standard output is readable");
-            assert!(!bytes.is_empty(), "the output ended: {seen:?}");
-            seen += &String::from_utf8_lossy(bytes);
-            let count = bytes.len();
-            self.output.consume(count);
-        }
-    }
-
-    fn item(&mut self) -> Value {
-        serde_json::from_str(&self.line()).expect("an item is JSON")
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn publish(server: &Server, args: &[&str]) -> String {
-    let output = run(&[&["pub", "--url", &server.url()], args].concat());
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    String::from_utf8(output.stdout)
-        .expect("a position is text")
-        .trim_end()
-        .to_owned()
-}
 
 #[test]
 fn what_pub_publishes_sub_prints() {

@@ -1,5 +1,6 @@
 //! The program as its users meet it: started, asked over a socket, and stopped.
 
+mod listener;
 mod support;
 
 mod commands;
@@ -7,4 +8,5 @@ mod demo;
 mod lifecycle;
 mod refusals;
 mod sockets;
+mod sub_sockets;
 mod tls;

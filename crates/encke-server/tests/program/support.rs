@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Longer than anything here takes, shorter than anyone waits.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program, without whatever the environment would tell it.
 pub(crate) fn encke(args: &[&str]) -> Command {

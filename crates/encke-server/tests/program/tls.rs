@@ -7,7 +7,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::support::{Server, complaint, run};
+use crate::{
+    listener::Listener,
+    support::{Server, complaint, run},
+};
 
 /// A certificate for this machine and its key, in files that are gone with the test.
 struct Identity {
@@ -90,6 +93,24 @@ fn pub_and_sub_speak_to_a_server_whose_certificate_they_are_given() {
     server.terminate();
     assert!(listener.wait().expect("the program ends").success());
     assert!(server.child.wait().expect("the program ends").success());
+}
+
+#[test]
+fn sub_opens_a_websocket_over_tls_by_either_name_of_it() {
+    let identity = Identity::new();
+    let (cert, key) = (identity.cert(), identity.key());
+    let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key]);
+    let published = run(&["pub", "news", "kiki", "--url", &server.url(), "--ca", &cert]);
+    let since = String::from_utf8(published.stdout).expect("a position is text");
+    run(&["pub", "news", "foo", "--url", &server.url(), "--ca", &cert]);
+    let args = ["news", "--transport", "ws", "--since", since.trim_end()];
+    for scheme in ["https", "wss"] {
+        let url = server.url().replace("https", scheme);
+        let mut listener = Listener::at(&url, &[&args[..], &["--ca", &cert]].concat());
+        listener.until(r#""data":"foo""#);
+        let distrusted = complaint(&run(&[&["sub", "--url", &url], &args[..]].concat()));
+        assert!(distrusted.contains("--ca"), "{distrusted}");
+    }
 }
 
 #[test]
