@@ -45,8 +45,14 @@ mod client;
 pub use client::Client;
 pub use encke_proto::ws::{deflate::InvalidAnswer, handshake::AnswerError};
 
+mod talk;
+pub(crate) use talk::Talk;
+
+mod application;
+use application::{Application, ApplicationSocket};
+
 mod driver;
-use driver::{Application, Driver, End};
+pub(crate) use driver::{Driver, End};
 
 use crate::{Body, BoxError, problem};
 use bytes::Bytes;
@@ -318,22 +324,20 @@ impl<C: Codec> WebSocket<C> {
                 incoming::channel(codec.clone(), options.incoming_limit, outbox.clone());
             let outgoing = Outgoing::new(outbox.clone(), codec);
             let now = Instant::now().into_std();
-            let driver = Driver {
-                io,
-                connection: Connection::server(options.config, agreed, now),
-                inlet: Box::new(inlet),
+            let mut talk = ApplicationSocket::new(
+                Connection::server(options.config, agreed, now),
+                Box::new(inlet),
                 outbox,
-                compress: options.compress,
-                stall_limit: options.stall_limit,
-                shutdown,
-            };
-            let mut application = start(Opening(Ok((incoming, outgoing))));
-            if driver.run(&mut application).await == End::Stalled
+                options.compress,
+                start(Opening(Ok((incoming, outgoing)))),
+            );
+            let driver = Driver::new(io, &mut talk, options.stall_limit, shutdown.as_ref());
+            if driver.run().await == End::Stalled
                 && let Some(peer) = peer
             {
                 peer.stalls();
             }
-            if let Some(application) = application {
+            if let Some(application) = talk.into_application() {
                 close_with::frame_for(application.await);
             }
         });

@@ -8,8 +8,12 @@ use super::{
     socket::LiveSocket,
 };
 use crate::{
-    Body, CspNonce, SameOriginFrame, hub::Shared, live_headers::live_headers, problem, serve::Peer,
-    websocket::Upgrade,
+    Body, CspNonce, SameOriginFrame,
+    hub::Shared,
+    live_headers::live_headers,
+    problem,
+    serve::Peer,
+    websocket::{Driver, End, Upgrade},
 };
 use encke_proto::{
     Channel, Encoder, Transport,
@@ -94,7 +98,12 @@ pub(super) fn open_socket(
         let Ok(io) = io else { return };
         let now = tokio::time::Instant::now().into_std();
         let connection = ws::Connection::server(config, agreement, now);
-        LiveSocket::new(io, connection, session, socket.publish_to, shutdown).await;
+        let mut talk = LiveSocket::new(connection, session, socket.publish_to);
+        let stall_limit = talk.stall_limit();
+        let driver = Driver::new(io, &mut talk, stall_limit, shutdown.as_ref());
+        if driver.run().await == End::Stalled {
+            talk.stalls();
+        }
     });
     response
 }

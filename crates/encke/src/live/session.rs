@@ -93,17 +93,22 @@ impl LiveSession {
 
     /// The bytes to send next; `None` after the last.
     pub(crate) fn poll_bytes(&self, cx: &Context<'_>) -> Poll<Option<Result<Bytes, Stalled>>> {
-        self.poll_bytes_with(cx, |_| Goes::On)
+        self.arm(cx.waker());
+        self.next_bytes(Shared::now(), |_| Goes::On)
     }
 
-    /// As [`poll_bytes`](Self::poll_bytes), behind what `control` writes between two publications.
-    pub(crate) fn poll_bytes_with(
+    /// Has the task woken when there is more, from now on.
+    pub(crate) fn arm(&self, waker: &Waker) {
+        self.mark.arm(waker);
+    }
+
+    /// As [`poll_bytes`](Self::poll_bytes), behind what `control` writes between two publications,
+    /// and for those who are armed.
+    pub(crate) fn next_bytes(
         &self,
-        cx: &Context<'_>,
+        now: Instant,
         control: impl FnOnce(&mut Output) -> Goes,
     ) -> Poll<Option<Result<Bytes, Stalled>>> {
-        let now = Shared::now();
-        self.mark.arm(cx.waker());
         let polled = self.poll_state(now, control);
         // Encoding may have taken the hub over its limit.
         self.hub.trim(now);
@@ -129,7 +134,8 @@ impl LiveSession {
             bytes = state.next_bytes(&self.hub, now);
         }
         if !bytes.is_empty() {
-            state.handed_over = Some(now);
+            // Whether a socket takes them, who writes them knows better.
+            state.handed_over = (!state.encoder.is_web_socket()).then_some(now);
             return Poll::Ready(Some(Ok(bytes)));
         }
         state.handed_over = None;
@@ -152,9 +158,9 @@ impl LiveSession {
         }
     }
 
-    /// Whether the session was ended over its client's head.
-    pub(super) fn is_over(&self) -> bool {
-        self.lock().is_none()
+    /// How long its client may take nothing while data waits.
+    pub(super) fn stall_limit(&self) -> Duration {
+        self.hub.config.stall_limit
     }
 
     /// What a WebSocket says when the session has ended by itself; `None` where it stalled.
@@ -164,25 +170,29 @@ impl LiveSession {
 
     /// Ends a session whose client stalled; wakes one whose ping is due.
     pub(crate) fn sweep(&self, now: Instant) {
-        let mut slot = self.lock();
+        let slot = self.lock();
         let Some(state) = slot.as_ref() else { return };
         let stalled = state
             .handed_over
-            .is_some_and(|at| now.saturating_duration_since(at) >= self.hub.config.stall_limit);
+            .is_some_and(|at| now.saturating_duration_since(at) >= self.stall_limit());
         let due = state.session.next_timeout().is_some_and(|at| at <= now);
+        drop(slot);
         if stalled {
-            let state = slot.take();
-            drop(slot);
-            drop(state);
-            self.hub.counters.ended(Some(Disconnect::Stalled));
-            self.peer.iter().for_each(|peer| peer.stalls());
-        } else {
-            drop(slot);
-            if !due {
-                return;
-            }
+            self.stalls();
         }
-        self.mark.set().into_iter().for_each(Waker::wake);
+        if stalled || due {
+            self.mark.set().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Ends it because its client takes nothing.
+    pub(crate) fn stalls(&self) {
+        let Some(state) = self.lock().take() else {
+            return;
+        };
+        drop(state);
+        self.hub.counters.ended(Some(Disconnect::Stalled));
+        self.peer.iter().for_each(|peer| peer.stalls());
     }
 
     /// The server dropped the response.

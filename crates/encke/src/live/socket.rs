@@ -1,138 +1,59 @@
 //! A session over a WebSocket: its publications one way, what the client says the other.
 //!
 //! Control frames go between two publications, never inside of one; they wait for no more than
-//! what is being written.
+//! what is being written. There is no IO here, and no buffer while nothing is half said: whoever
+//! moves the bytes, of one socket or of many, calls [`Talk`].
 
 use super::session::{Goes, Member};
-use crate::Shutdown;
-use bytes::{Buf, Bytes};
+use crate::websocket::Talk;
+use bytes::Bytes;
 use encke_proto::{
     Channel, Data, Output,
     ws::{CloseCode, CloseFrame, Connection, Event, Message, Phase},
 };
 use std::{
-    io,
-    mem::MaybeUninit,
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Instant,
+    task::{Context, Poll},
+    time::{Duration, Instant},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep_until},
-};
-
-/// Bytes read at once; an idle socket owns none of them.
-const READ_SIZE: usize = 4096;
-
-/// Reads of one socket before others have their turn.
-const READS_PER_POLL: usize = 16;
 
 /// Most bytes of one write, and most of those that a control frame may stand behind.
 const WRITE_SIZE: usize = 16 << 10;
 
-/// A connected socket, to be awaited until it has ended.
-pub(super) struct LiveSocket<Io> {
-    io: Io,
+/// What a session and its client say to each other.
+pub(super) struct LiveSocket {
     connection: Connection,
     session: Member,
     /// Where what the client says is published, if anywhere.
     publish_to: Option<Channel>,
     /// How this side ends it, once nothing is half sent.
-    ending: Option<CloseFrame>,
-    /// What the socket has not taken of the last write.
-    writing: Bytes,
-    /// The end, behind what the session had.
-    farewell: Output,
-    told: Told,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// The shutdown of the server, if it is ours: the session asks whether it has begun.
-    shutdown: Option<Begun>,
-}
-
-type Begun = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// How much of the end was said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Nothing,
+    ending: Option<Box<CloseFrame>>,
     /// The session has nothing more; its Close is out, or the answer to the client's.
-    Close,
-    /// The writing half is shut down.
-    End,
+    ended: bool,
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> LiveSocket<Io> {
+impl LiveSocket {
     pub(super) fn new(
-        io: Io,
         connection: Connection,
         session: Member,
         publish_to: Option<Channel>,
-        shutdown: Option<Shutdown>,
     ) -> Self {
         Self {
-            io,
             connection,
             session,
             publish_to,
             ending: None,
-            writing: Bytes::new(),
-            farewell: Output::default(),
-            told: Told::Nothing,
-            timer: None,
-            shutdown: shutdown.map(|shutdown| Box::pin(async move { shutdown.begun().await }) as _),
+            ended: false,
         }
     }
 
-    fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            let now = tokio::time::Instant::now().into_std();
-            if self.connection.next_timeout().is_some_and(|at| at <= now) {
-                self.connection.handle_timeout(now);
-            }
-            if let Some(begun) = &mut self.shutdown
-                && begun.as_mut().poll(cx).is_ready()
-            {
-                self.shutdown = None;
-            }
-            let read = self.poll_read(cx, now)?;
-            let written = self.poll_write(cx, now)?;
-            if self.connection.phase() == Phase::Ended {
-                return Poll::Ready(Ok(()));
-            }
-            if read.is_pending() && written.is_pending() && self.poll_timer(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
+    /// How long its client may take nothing while data waits.
+    pub(super) fn stall_limit(&self) -> Duration {
+        self.session.stall_limit()
     }
 
-    /// Reads what there is and acts on it; pending where there is nothing more for now.
-    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
-        for _ in 0..READS_PER_POLL {
-            let mut bytes = [MaybeUninit::uninit(); READ_SIZE];
-            let mut bytes = ReadBuf::uninit(&mut bytes);
-            if self.connection.phase() == Phase::Ended {
-                return Poll::Pending;
-            }
-            ready!(Pin::new(&mut self.io).poll_read(cx, &mut bytes))?;
-            let mut input = bytes.filled();
-            if input.is_empty() {
-                self.connection.handle_end();
-                return Poll::Pending;
-            }
-            while !input.is_empty() {
-                let read = self.connection.handle_input(input, now);
-                input = &input[read..];
-                while let Some(event) = self.connection.poll_event() {
-                    self.handle_event(event);
-                }
-                if read == 0 {
-                    break;
-                }
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+    /// Ends the session because its client took nothing for so long.
+    pub(super) fn stalls(&self) {
+        self.session.stalls();
     }
 
     fn handle_event(&mut self, event: Event) {
@@ -142,93 +63,33 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> LiveSocket<Io> {
             _ => return,
         };
         match &self.publish_to {
-            Some(channel) => {
-                self.session.publish(channel, &data);
-            }
+            Some(channel) => self.session.publish(channel, &data),
             None => {
                 let reason = "Nobody publishes over this socket";
-                self.ending = Some(CloseFrame::new(CloseCode::POLICY_VIOLATION, reason));
+                let close = CloseFrame::new(CloseCode::POLICY_VIOLATION, reason);
+                self.ending = Some(Box::new(close));
             }
         }
     }
 
-    /// Writes what there is; pending where the socket takes no more, or there is nothing.
-    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
-        loop {
-            while !self.writing.is_empty() {
-                if self.session.is_over() {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+    /// What the session has, with control frames in between.
+    fn next_of_session(&mut self, now: Instant) -> Poll<Option<Bytes>> {
+        let (connection, ending) = (&mut self.connection, &mut self.ending);
+        let next = self.session.next_bytes(now, |out| {
+            // What is said has to be answered in time: it must not wait behind a large
+            // publication that a slow client is still taking.
+            if out.len() < WRITE_SIZE {
+                connection.poll_transmit(out, now);
+                if let Some(close) = ending.take() {
+                    say(*close, connection, out, now);
                 }
-                let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.writing))?;
-                if written == 0 {
-                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-                }
-                self.writing.advance(written);
             }
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-            self.writing = ready!(self.poll_bytes(cx, now))?;
-            if self.writing.is_empty() {
-                return self.poll_end(cx);
+            match connection.can_send() {
+                true => Goes::On,
+                false => Goes::Away,
             }
-        }
-    }
-
-    /// The next bytes to write; none once everything was said.
-    fn poll_bytes(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<Bytes>> {
-        if self.told == Told::Nothing {
-            let Self {
-                connection, ending, ..
-            } = self;
-            let bytes = self.session.poll_bytes_with(cx, |out| {
-                // What is said has to be answered in time: it must not wait behind a large
-                // publication that a slow client is still taking.
-                if out.len() < WRITE_SIZE {
-                    connection.poll_transmit(out, now);
-                    if let Some(close) = ending.take() {
-                        say(close, connection, out, now);
-                    }
-                }
-                match connection.can_send() {
-                    true => Goes::On,
-                    false => Goes::Away,
-                }
-            });
-            match ready!(bytes) {
-                Some(Ok(bytes)) => return Poll::Ready(Ok(bytes)),
-                Some(Err(_stalled)) => {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-                None => self.told = Told::Close,
-            }
-            if let Some(close) = self.session.close_frame() {
-                say(close, &mut self.connection, &mut self.farewell, now);
-            }
-        }
-        self.connection.poll_transmit(&mut self.farewell, now);
-        Poll::Ready(Ok(self.farewell.take(WRITE_SIZE)))
-    }
-
-    /// Everything is written: shuts down the writing half once nothing is to follow.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.connection.phase() == Phase::Draining && self.told != Told::End {
-            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
-            self.told = Told::End;
-        }
-        Poll::Pending
-    }
-
-    /// Ready when the connection has something to do by the clock.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.connection.next_timeout() else {
-            self.timer = None;
-            return Poll::Pending;
-        };
-        let at = tokio::time::Instant::from_std(at);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if timer.deadline() != at {
-            timer.as_mut().reset(at);
-        }
-        timer.as_mut().poll(cx)
+        });
+        next.map(|next| next?.ok())
     }
 }
 
@@ -239,56 +100,160 @@ fn say(close: CloseFrame, connection: &mut Connection, out: &mut Output, now: In
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> Future for LiveSocket<Io> {
-    type Output = ();
+impl Talk for LiveSocket {
+    fn arm(&mut self, cx: &Context<'_>) {
+        self.session.arm(cx.waker());
+    }
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.get_mut().poll_socket(cx).map(|ended| {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "socket ended");
+    /// Takes all of it.
+    fn handle_input(&mut self, input: &[u8], now: Instant) -> usize {
+        let mut rest = input;
+        while !rest.is_empty() {
+            rest = &rest[self.connection.handle_input(rest, now)..];
+            while let Some(event) = self.connection.poll_event() {
+                self.handle_event(event);
             }
-        })
+        }
+        input.len()
+    }
+
+    fn handle_end(&mut self) {
+        self.connection.handle_end();
+    }
+
+    fn handle_failure(&mut self) {
+        self.connection.handle_end();
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.connection.next_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+    }
+
+    fn poll_bytes(&mut self, now: Instant) -> Bytes {
+        let mut out = Output::default();
+        if !self.ended {
+            match self.next_of_session(now) {
+                Poll::Ready(Some(bytes)) => return bytes,
+                Poll::Ready(None) => self.ended = true,
+                Poll::Pending => return Bytes::new(),
+            }
+            if let Some(close) = self.session.close_frame() {
+                say(close, &mut self.connection, &mut out, now);
+            }
+        }
+        self.connection.poll_transmit(&mut out, now);
+        out.take(WRITE_SIZE)
+    }
+
+    fn phase(&self) -> Phase {
+        self.connection.phase()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Hub, HubConfig, live::session::LiveSession};
+    use crate::{
+        Hub, HubConfig,
+        live::session::LiveSession,
+        websocket::{Driver, End},
+    };
     use encke_proto::{
         Encoder, Start, Transport,
         ws::{Config, KeepAlive, MaskKeys},
     };
-    use std::{sync::Arc, time::Duration};
+    use std::sync::Arc;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        task::JoinHandle,
         time::sleep,
     };
 
-    /// A socket on `news` whose client has to answer a ping within two seconds.
-    fn open(hub: &Hub) -> DuplexStream {
-        let (ours, theirs) = duplex(4 << 10);
-        let channels = Arc::from([Channel::new("news").unwrap()]);
-        let encoder = Encoder::new(Transport::WebSocket { deflated: false }, false, channels);
+    /// What is said to a client of `news`, who may say something too.
+    fn talk(hub: &Hub, keep_alive: KeepAlive) -> LiveSocket {
+        let news = Channel::new("news").unwrap();
+        let encoder = Encoder::new(
+            Transport::WebSocket { deflated: false },
+            false,
+            Arc::from([news.clone()]),
+        );
         let session = LiveSession::open(hub.shared().clone(), None, encoder, &[Start::Head]);
         let config = Config {
-            keep_alive: KeepAlive::Ping {
-                period: Duration::from_secs(1),
-                deadline: Duration::from_secs(2),
-            },
+            keep_alive,
             ..Config::default()
         };
-        let now = tokio::time::Instant::now().into_std();
-        let connection = Connection::server(Arc::new(config), None, now);
-        let session = Member::join(session);
-        tokio::spawn(LiveSocket::new(ours, connection, session, None, None));
-        theirs
+        let connection = Connection::server(Arc::new(config), None, now());
+        LiveSocket::new(connection, Member::join(session), Some(news))
+    }
+
+    /// A socket over which only so much is on its way.
+    fn open(hub: &Hub, keep_alive: KeepAlive, room: usize) -> (DuplexStream, JoinHandle<End>) {
+        let (ours, theirs) = duplex(room);
+        let mut talk = talk(hub, keep_alive);
+        let served = tokio::spawn(async move {
+            let stall_limit = talk.stall_limit();
+            Driver::new(ours, &mut talk, stall_limit, None).run().await
+        });
+        (theirs, served)
+    }
+
+    fn now() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    #[tokio::test]
+    async fn is_driven_without_a_socket_or_a_task() {
+        let hub = Hub::new(HubConfig::default());
+        let mut talk = talk(&hub, KeepAlive::default());
+        assert_eq!(talk.poll_bytes(now()), "");
+        let news = hub.channel("news").unwrap();
+        news.publish("kiki").await.unwrap();
+        // "foo" and a ping, masked with zeros, the ping's end missing.
+        let input = b"\x81\x83\0\0\0\0foo\x89\x82\0\0\0\0b";
+        assert_eq!(talk.handle_input(input, now()), input.len());
+        assert_eq!(talk.poll_bytes(now()), &b"\x81\x04kiki\x81\x03foo"[..]);
+        assert_eq!(talk.poll_bytes(now()), "");
+        assert_eq!(talk.handle_input(b"a", now()), 1);
+        assert_eq!(talk.poll_bytes(now()), &b"\x8a\x02ba"[..]);
+        let at = talk.next_timeout().unwrap();
+        talk.handle_timeout(at);
+        assert_eq!(talk.poll_bytes(at), &b"\x89\x00"[..]);
+        hub.shutdown();
+        assert_eq!(talk.poll_bytes(at), &b"\x88\x02\x03\xe9"[..]);
+        assert_eq!(talk.phase(), Phase::Closing);
+        let close = b"\x88\x82\0\0\0\0\x03\xe9";
+        assert_eq!(talk.handle_input(close, at), close.len());
+        assert_eq!(talk.phase(), Phase::Draining);
+        talk.handle_end();
+        assert_eq!(talk.phase(), Phase::Ended);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_little_is_slow_and_one_that_takes_nothing_is_stalled() {
+        let hub = Hub::new(HubConfig::default());
+        let (mut socket, served) = open(&hub, KeepAlive::Off, 1 << 10);
+        let news = hub.channel("news").unwrap();
+        news.publish("x".repeat(64 << 10)).await.unwrap();
+        for _ in 0..32 {
+            sleep(hub.shared().config.stall_limit / 2).await;
+            socket.read_exact(&mut [0; 1 << 10]).await.unwrap();
+        }
+        assert!(!served.is_finished());
+        assert_eq!(served.await.unwrap(), End::Stalled);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_client_has_time_to_answer_a_ping_behind_a_large_publication() {
         let hub = Hub::new(HubConfig::default());
-        let mut socket = open(&hub);
+        let keep_alive = KeepAlive::Ping {
+            period: Duration::from_secs(1),
+            deadline: Duration::from_secs(2),
+        };
+        let (mut socket, _) = open(&hub, keep_alive, 4 << 10);
         let large = "x".repeat(1 << 20);
         let news = hub.channel("news").unwrap();
         news.publish(large.as_str()).await.unwrap();
@@ -297,7 +262,6 @@ mod tests {
             max_message: 2 << 20,
             ..Config::default()
         };
-        let now = || tokio::time::Instant::now().into_std();
         let keys = MaskKeys::new(|| [0; 4]);
         let mut client = Connection::client(Arc::new(config), None, keys, now());
         let (mut heard, mut pings) = (0, 0);

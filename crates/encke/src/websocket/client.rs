@@ -1,9 +1,9 @@
 //! The other end of a socket: for programs that listen to a server, and for tests.
 
 use super::{
-    Outgoing, Overflow,
+    Driver, Outgoing, Overflow,
+    application::{Application, ApplicationSocket},
     codec::{self, Codec},
-    driver::{Application, Driver},
     incoming,
     opening::Halves,
     outgoing::Outbox,
@@ -136,21 +136,16 @@ impl<C: Codec> Client<C> {
         let outgoing = Outgoing::new(outbox.clone(), codec);
         let keys = MaskKeys::new(random::bytes);
         let now = Instant::now().into_std();
-        let driver = Driver {
-            io,
-            connection: Connection::client(Arc::new(self.config), established.deflate, keys, now),
-            inlet: Box::new(inlet),
-            outbox,
-            compress: None,
-            stall_limit: STALL_LIMIT,
-            shutdown: None,
-        };
+        let connection = Connection::client(Arc::new(self.config), established.deflate, keys, now);
         let abandoned = incoming.abandoned();
-        let mut application: Option<Application> = Some(Box::pin(async move {
+        let application: Application = Box::pin(async move {
             abandoned.await;
             Ok(())
-        }));
-        tokio::spawn(async move { driver.run(&mut application).await });
+        });
+        let mut talk =
+            ApplicationSocket::new(connection, Box::new(inlet), outbox, None, Some(application));
+        let served = async move { Driver::new(io, &mut talk, STALL_LIMIT, None).run().await };
+        tokio::spawn(served);
         Ok((incoming, outgoing))
     }
 }

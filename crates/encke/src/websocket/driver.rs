@@ -1,22 +1,19 @@
-//! One socket: what it says goes to the application, what the application says goes to it.
+//! One socket and its task: bytes from the socket to what is said over it, and back.
 //!
 //! Everything is the driver's own between two polls, so that dropping it loses nothing half done;
 //! and it holds no buffer while there is nothing to read or write.
 
-use super::{close_with::frame_for, incoming::Inlet, outgoing::Outbox};
-use crate::{BoxError, Shutdown};
+use super::Talk;
+use crate::Shutdown;
 use bytes::{Buf, Bytes};
-use encke_proto::{
-    Output,
-    ws::{CloseCode, CloseFrame, Connection, Event, Message, Phase},
-};
+use encke_proto::ws::Phase;
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{
-    mem::MaybeUninit,
-    panic::AssertUnwindSafe,
+    future::poll_fn,
+    io,
+    mem::{self, MaybeUninit},
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
@@ -25,95 +22,88 @@ use tokio::{
 };
 
 /// Bytes read at once, into the stack.
-const READ: usize = 16 << 10;
-
-/// Bytes written at once, which is also what a client has to take within the stall limit.
-const PIECE: usize = 16 << 10;
-
-/// Bytes of frames from which on no further message is made one.
-const OUTPUT_LIMIT: usize = 16 << 10;
+const READ_SIZE: usize = 16 << 10;
 
 /// Reads in one poll, after which other tasks have their turn.
 const READS_PER_POLL: usize = 32;
 
-/// Whether a message is compressed, where that was agreed on.
-pub(super) type Compress = Arc<dyn Fn(&Message) -> bool + Send + Sync>;
-
-/// What the application does with the socket. Its end is the socket's.
-pub(super) type Application = BoxFuture<'static, Result<(), BoxError>>;
-
-/// What a driver needs.
-pub(super) struct Driver<IO> {
-    pub(super) io: IO,
-    pub(super) connection: Connection,
-    pub(super) inlet: Box<dyn Inlet>,
-    pub(super) outbox: Arc<Outbox>,
-    pub(super) compress: Option<Compress>,
-    pub(super) stall_limit: Duration,
-    pub(super) shutdown: Option<Shutdown>,
+/// Moves the bytes of one socket until it has ended.
+pub(crate) struct Driver<'a, IO, T> {
+    io: IO,
+    talk: &'a mut T,
+    /// The shutdown of the server, until it has begun.
+    begun: Option<BoxFuture<'static, ()>>,
+    /// What was read and is not wanted yet.
+    unread: Bytes,
+    /// The peer's bytes have ended.
+    heard_all: bool,
+    /// What the socket has not taken of the last piece.
+    writing: Bytes,
+    unflushed: bool,
+    /// The writing half is shut down.
+    shut: bool,
+    stall_limit: Duration,
+    /// While the socket takes nothing.
+    stalls_at: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// Whether a client took what was written for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     Closed,
     Stalled,
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
-    /// Runs until the socket has ended; `application` may go on.
-    pub(super) async fn run(self, application: &mut Option<Application>) -> End {
-        let mut running = Running {
-            begun: self.shutdown.as_ref().map(|server| server.begun().boxed()),
-            driver: self,
-            output: Output::default(),
+impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
+    /// A client may take nothing for `stall_limit` while there is something to write.
+    pub(crate) fn new(
+        io: IO,
+        talk: &'a mut T,
+        stall_limit: Duration,
+        shutdown: Option<&Shutdown>,
+    ) -> Self {
+        Self {
+            io,
+            talk,
+            begun: shutdown.map(|shutdown| shutdown.begun().boxed()),
+            unread: Bytes::new(),
+            heard_all: false,
             writing: Bytes::new(),
-            rest: Bytes::new(),
-            paused: false,
             unflushed: false,
             shut: false,
+            stall_limit,
             stalls_at: None,
-            sleep: None,
-        };
-        std::future::poll_fn(|cx| running.poll(application, cx)).await
+            timer: None,
+        }
     }
-}
 
-struct Running<IO> {
-    driver: Driver<IO>,
-    begun: Option<BoxFuture<'static, ()>>,
-    output: Output,
-    /// What the socket is given.
-    writing: Bytes,
-    /// What was read and waits for the application to make room.
-    rest: Bytes,
-    /// The application has no room.
-    paused: bool,
-    unflushed: bool,
-    /// The writing half is shut down.
-    shut: bool,
-    /// While the socket takes nothing.
-    stalls_at: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
+    /// Runs until the socket has ended.
+    pub(crate) async fn run(mut self) -> End {
+        poll_fn(|cx| self.poll(cx)).await
+    }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> Running<IO> {
-    fn poll(&mut self, application: &mut Option<Application>, cx: &mut Context<'_>) -> Poll<End> {
-        self.driver.outbox.register(cx);
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.poll_shutdown(cx);
+        self.talk.arm(cx);
+        self.talk.poll(cx, Instant::now().into_std());
         for _ in 0..READS_PER_POLL {
             let now = Instant::now();
-            self.poll_shutdown(cx);
-            let more = self.poll_read(application, cx, now);
-            self.poll_application(application, cx);
-            self.poll_write(cx, now);
-            let due = self.poll_timers(cx, now);
-            self.tell();
-            if self.phase() == Phase::Ended {
+            let more = self.poll_read(cx, now);
+            if let Err(error) = self.write(cx, now) {
+                tracing::debug!(%error, "socket ended");
+                self.talk.handle_failure();
                 return Poll::Ready(End::Closed);
             }
-            if due && self.stalls_at.is_some_and(|at| at <= now) {
-                self.driver.connection.handle_end();
-                self.tell();
+            if self.heard_all && self.shut {
+                self.talk.handle_end();
+            }
+            let due = self.poll_timers(cx, now);
+            if self.talk.phase() == Phase::Ended {
+                return Poll::Ready(End::Closed);
+            }
+            if self.stalls_at.is_some_and(|at| at <= now) {
+                self.talk.handle_failure();
                 return Poll::Ready(End::Stalled);
             }
             if !more && !due {
@@ -124,212 +114,122 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Running<IO> {
         Poll::Pending
     }
 
-    fn phase(&self) -> Phase {
-        self.driver.connection.phase()
-    }
-
-    /// Reads once. Says whether there may be more.
-    fn poll_read(
-        &mut self,
-        application: &mut Option<Application>,
-        cx: &mut Context<'_>,
-        now: Instant,
-    ) -> bool {
-        if self.paused && self.phase() != Phase::Draining {
-            if !self.driver.inlet.has_room(cx) {
-                return false;
-            }
-            self.paused = false;
-            self.driver.connection.resume(now.into_std());
-        }
-        if !self.rest.is_empty() {
-            let rest = std::mem::take(&mut self.rest);
-            self.handle_input(&rest, application, cx, now);
-            return true;
-        }
-        let mut space = [MaybeUninit::uninit(); READ];
-        let mut space = ReadBuf::uninit(&mut space);
-        match Pin::new(&mut self.driver.io).poll_read(cx, &mut space) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(())) if !space.filled().is_empty() => {
-                self.handle_input(space.filled(), application, cx, now);
-            }
-            Poll::Ready(_) => self.driver.connection.handle_end(),
-        }
-        true
-    }
-
-    fn handle_input(
-        &mut self,
-        mut input: &[u8],
-        application: &mut Option<Application>,
-        cx: &mut Context<'_>,
-        now: Instant,
-    ) {
-        while !input.is_empty() {
-            let read = self.driver.connection.handle_input(input, now.into_std());
-            input = &input[read..];
-            self.tell();
-            self.transmit(now);
-            if !input.is_empty() {
-                // What comes behind a message may be the end of sending, so answer it first.
-                self.poll_application(application, cx);
-                self.fill(now);
-            }
-            if !self.driver.inlet.has_room(cx) && self.phase() != Phase::Draining {
-                self.paused = true;
-                self.driver.connection.pause();
-                self.rest = Bytes::copy_from_slice(input);
-                return;
-            }
-        }
-    }
-
-    /// Tells the application what happened.
-    fn tell(&mut self) {
-        while let Some(event) = self.driver.connection.poll_event() {
-            match event {
-                Event::Message(message) => {
-                    if let Err(frame) = self.driver.inlet.take(message) {
-                        self.driver.outbox.abandon();
-                        self.send(Message::Close(Some(frame)), Instant::now());
-                    }
-                }
-                Event::Closed(closed) => {
-                    self.driver.outbox.abandon();
-                    self.driver.inlet.end(closed);
-                }
-            }
-        }
-    }
-
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
         if let Some(begun) = &mut self.begun
             && begun.as_mut().poll(cx).is_ready()
         {
             self.begun = None;
-            let frame = CloseFrame::from(CloseCode::GOING_AWAY);
-            self.driver.outbox.end(Some(frame));
+            self.talk.handle_shutdown();
         }
     }
 
-    fn poll_application(&mut self, application: &mut Option<Application>, cx: &mut Context<'_>) {
-        let Some(future) = application else {
-            return;
-        };
-        let polled = AssertUnwindSafe(|| future.as_mut().poll(cx));
-        let result = match std::panic::catch_unwind(polled) {
-            Ok(Poll::Pending) => return,
-            Ok(Poll::Ready(result)) => result,
-            Err(_) => Err("the application panicked".into()),
-        };
-        *application = None;
-        self.driver.outbox.end(Some(frame_for(result)));
+    /// Reads once. Says whether there may be more.
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if !self.talk.wants_input() {
+            return false;
+        }
+        if !self.unread.is_empty() {
+            let mut unread = mem::take(&mut self.unread);
+            unread.advance(self.hear(&unread, cx, now));
+            self.unread = unread;
+            return true;
+        }
+        if self.heard_all {
+            return false;
+        }
+        let mut space = [MaybeUninit::uninit(); READ_SIZE];
+        let mut space = ReadBuf::uninit(&mut space);
+        match Pin::new(&mut self.io).poll_read(cx, &mut space) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(())) if !space.filled().is_empty() => {
+                let input = space.filled();
+                let heard = self.hear(input, cx, now);
+                self.unread = Bytes::copy_from_slice(&input[heard..]);
+            }
+            Poll::Ready(_) => {
+                self.heard_all = true;
+                self.talk.handle_end();
+            }
+        }
+        true
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) {
+    /// Gives how much of the input was taken.
+    fn hear(&mut self, input: &[u8], cx: &mut Context<'_>, now: Instant) -> usize {
+        let mut heard = 0;
+        while heard < input.len() && self.talk.wants_input() {
+            heard += self.talk.handle_input(&input[heard..], now.into_std());
+            self.talk.poll(cx, now.into_std());
+        }
+        heard
+    }
+
+    /// Writes what there is, and has it watched how long the socket takes none of it.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<()> {
+        match self.poll_write(cx, now) {
+            Poll::Ready(written) => {
+                self.stalls_at = None;
+                written
+            }
+            Poll::Pending => {
+                let limit = self.stall_limit;
+                self.stalls_at = self.stalls_at.or_else(|| now.checked_add(limit));
+                Ok(())
+            }
+        }
+    }
+
+    /// Ready once the socket has taken everything.
+    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
         loop {
-            self.transmit(now);
-            self.fill(now);
             if self.writing.is_empty() {
-                self.writing = self.output.take(PIECE);
+                self.writing = self.talk.poll_bytes(now.into_std());
             }
             if self.writing.is_empty() {
                 break;
             }
-            match Pin::new(&mut self.driver.io).poll_write(cx, &self.writing) {
-                Poll::Pending => return self.waits(now),
-                Poll::Ready(Ok(written)) if written > 0 => {
-                    self.stalls_at = None;
-                    self.unflushed = true;
-                    self.writing.advance(written);
-                }
-                Poll::Ready(_) => return self.driver.connection.handle_end(),
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.writing))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.stalls_at = None;
+            self.unflushed = true;
+            self.writing.advance(written);
         }
         if self.unflushed {
-            match Pin::new(&mut self.driver.io).poll_flush(cx) {
-                Poll::Pending => return self.waits(now),
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(_)) => return self.driver.connection.handle_end(),
-            }
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
         }
-        self.stalls_at = None;
-        if self.phase() == Phase::Draining && !self.shut {
+        if self.talk.phase() == Phase::Draining && !self.shut {
             // An error is the peer's being gone, which reading tells too.
-            self.shut = Pin::new(&mut self.driver.io).poll_shutdown(cx).is_ready();
+            self.shut = Pin::new(&mut self.io).poll_shutdown(cx).is_ready();
         }
-    }
-
-    fn waits(&mut self, now: Instant) {
-        self.stalls_at.get_or_insert(now + self.driver.stall_limit);
-    }
-
-    /// Control frames first.
-    fn transmit(&mut self, now: Instant) {
-        if self.output.len() < OUTPUT_LIMIT {
-            let now = now.into_std();
-            self.driver.connection.poll_transmit(&mut self.output, now);
-        }
-    }
-
-    fn fill(&mut self, now: Instant) {
-        while self.output.len() < OUTPUT_LIMIT {
-            let Some(message) = self.driver.outbox.pop() else {
-                return;
-            };
-            self.send(message, now);
-        }
-    }
-
-    fn send(&mut self, message: Message, now: Instant) {
-        let Driver {
-            connection,
-            compress,
-            ..
-        } = &mut self.driver;
-        let now = now.into_std();
-        let sent = match compress {
-            Some(compress) if message.is_data() => {
-                let compress = compress(&message);
-                connection.send_with(message, compress, &mut self.output, now)
-            }
-            _ => connection.send(message, &mut self.output, now),
-        };
-        match sent {
-            Ok(()) => {}
-            Err(encke_proto::ws::SendError::Closed) => self.driver.outbox.abandon(),
-            Err(error) => {
-                tracing::warn!(%error, "socket closed");
-                let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
-                let close = Message::Close(Some(frame));
-                // It can be sent, or the error had been another one.
-                let _ = connection.send(close, &mut self.output, now);
-            }
-        }
+        Poll::Ready(Ok(()))
     }
 
     /// Does what is due, or else sees to it that the task is woken when something is.
     fn poll_timers(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let timeout = self.driver.connection.next_timeout();
-        let timeout = timeout.map(Instant::from_std);
+        let timeout = self.talk.next_timeout().map(Instant::from_std);
         let Some(next) = timeout.into_iter().chain(self.stalls_at).min() else {
             return false;
         };
         if next <= now {
-            self.driver.connection.handle_timeout(now.into_std());
+            self.talk.handle_timeout(now.into_std());
             return true;
         }
-        let sleep = self
-            .sleep
+        let timer = self
+            .timer
             .get_or_insert_with(|| Box::pin(sleep_until(next)));
         // Every read moves the deadline: it is looked at again when an earlier one has passed.
-        if sleep.deadline() > next {
-            sleep.as_mut().reset(next);
+        if timer.deadline() > next {
+            timer.as_mut().reset(next);
         }
-        while sleep.as_mut().poll(cx).is_ready() {
-            sleep.as_mut().reset(next);
+        while timer.as_mut().poll(cx).is_ready() {
+            timer.as_mut().reset(next);
         }
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

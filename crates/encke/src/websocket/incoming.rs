@@ -125,6 +125,10 @@ impl<T> Inbox<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn has_room(&self) -> bool {
+        self.lock().size < self.limit
+    }
+
     fn push(&self, size: usize, item: T) {
         let mut state = self.lock();
         if state.abandoned {
@@ -188,8 +192,11 @@ impl<C: Codec> Inlet for Decoding<C> {
     }
 
     fn has_room(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.inbox.has_room() {
+            return true;
+        }
         self.inbox.driver.register(cx.waker());
-        self.inbox.lock().size < self.inbox.limit
+        self.inbox.has_room()
     }
 
     fn end(&mut self, closed: Closed) {

@@ -1,6 +1,6 @@
 //! What may be chosen before a socket is accepted.
 
-use super::{Overflow, WebSocket, driver::Compress, origin::OriginRule};
+use super::{Overflow, WebSocket, application::Compress, origin::OriginRule};
 use crate::{SchemeHeader, Shutdown};
 use encke_proto::{
     comet::{InvalidOrigin, Origin},

@@ -242,6 +242,17 @@ impl Outbox {
         self.end(Some(frame));
     }
 
+    /// Ends it in place of what waits.
+    pub(super) fn end_at_once(&self, frame: CloseFrame) {
+        let mut state = self.lock();
+        state.clear();
+        state.push(Message::Close(Some(frame)));
+        state.closed = true;
+        drop(state);
+        self.driver.wake();
+        self.changed.notify_waiters();
+    }
+
     /// Throws away what waits, and takes no more.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
