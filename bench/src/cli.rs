@@ -1,0 +1,232 @@
+//! What the user types.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{process::Process, transport::Transport};
+
+/// Measures servers of live events. `cargo xtask bench` runs all of it.
+#[derive(Debug, Parser)]
+#[command(name = "encke-bench", version)]
+pub(crate) struct Opts {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve as a bare loop: one write of encoded bytes per delivery, and nothing else.
+    Limit(LimitOpts),
+    /// Load a running server, check all it delivers, and print one line of JSON.
+    #[command(subcommand)]
+    Load(Box<Load>),
+}
+
+/// Any GET listens to the channel of that path, any POST publishes its body there, and every
+/// WebSocket is echoed.
+#[derive(Args, Debug)]
+pub(crate) struct LimitOpts {
+    /// Where to listen; port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+
+    #[arg(long, value_enum, default_value_t = Transport::Sse)]
+    pub(crate) transport: Transport,
+
+    /// Write publications that came in one read in one write.
+    #[arg(long)]
+    pub(crate) coalesce: bool,
+
+    /// Publications of a channel that a newcomer gets, in the write of the response's head.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) history: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Load {
+    /// Publish, and count what arrives at every subscriber.
+    Fanout(FanoutOpts),
+    /// Open connections, and read the server's memory and its CPU while nothing happens.
+    Idle(IdleOpts),
+    /// Open connections as fast as the server takes them.
+    Connect(ConnectOpts),
+    /// Send messages over WebSockets, and compare what comes back.
+    Echo(EchoOpts),
+}
+
+/// The server, and how to speak to it.
+#[derive(Args, Debug)]
+pub(crate) struct ServerOpts {
+    /// Printed with the result.
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+
+    /// The server's process: its CPU and memory are read, and its descendants'.
+    #[arg(long, value_name = "PID", value_parser = process)]
+    pub(crate) server_pid: Option<Process>,
+
+    /// The core to run on; the load program never sleeps while it measures.
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
+}
+
+fn process(pid: &str) -> Result<Process, std::num::ParseIntError> {
+    pid.parse().map(Process)
+}
+
+/// How to listen. `{channel}` stands for the channel's number.
+#[derive(Args, Debug)]
+pub(crate) struct SubscribeOpts {
+    #[arg(long, value_enum, default_value_t = Transport::Sse)]
+    pub(crate) transport: Transport,
+
+    /// What subscribers GET.
+    #[arg(long)]
+    pub(crate) url: String,
+
+    /// A header of subscribers; repeatable.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+
+    /// What each says first, over WebSockets.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) hello: Option<String>,
+
+    /// How long what a server says first may take, in milliseconds.
+    #[arg(long, value_name = "MS", default_value = "150", value_parser = milliseconds)]
+    pub(crate) settle: Duration,
+}
+
+/// How to publish. `{channel}` stands for the channel's number.
+#[derive(Args, Debug)]
+pub(crate) struct PublishOpts {
+    /// What publications are POSTed to.
+    #[arg(long, value_name = "URL")]
+    pub(crate) publish_url: String,
+
+    /// A header of publications; repeatable.
+    #[arg(long = "publish-header", value_name = "NAME: VALUE")]
+    pub(crate) publish_headers: Vec<String>,
+
+    /// What is POSTed, with `{}` for the payload.
+    #[arg(long, value_name = "TEXT", default_value = "{}")]
+    pub(crate) publish_body: String,
+
+    /// Bytes of a payload.
+    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    pub(crate) size: usize,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FanoutOpts {
+    #[command(flatten)]
+    pub(crate) server: ServerOpts,
+    #[command(flatten)]
+    pub(crate) subscribe: SubscribeOpts,
+    #[command(flatten)]
+    pub(crate) publish: PublishOpts,
+
+    /// Subscribers of all channels together; with 0, only publishing is measured.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) subscribers: usize,
+
+    /// Channels, published to in turn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) channels: usize,
+
+    /// Subscribers besides, which never read.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) stalled: usize,
+
+    /// Publications per second; without it the next go out when all have got the last.
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<f64>,
+
+    /// Publications that go out together.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) burst: usize,
+
+    /// How long to measure, in seconds.
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+
+    /// How long to publish before that, in milliseconds.
+    #[arg(long, value_name = "MS", default_value = "150", value_parser = milliseconds)]
+    pub(crate) warm: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct IdleOpts {
+    #[command(flatten)]
+    pub(crate) server: ServerOpts,
+    #[command(flatten)]
+    pub(crate) subscribe: SubscribeOpts,
+
+    /// Connections to open, spread over the channels.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) connections: usize,
+
+    /// How long to watch the server's CPU, in seconds. Pings of WebSockets are answered.
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    pub(crate) hold: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConnectOpts {
+    #[command(flatten)]
+    pub(crate) server: ServerOpts,
+    #[command(flatten)]
+    pub(crate) subscribe: SubscribeOpts,
+
+    /// Connections to open.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) connections: usize,
+
+    /// Publications made before, all of which every connection must get: `{epoch}` and `{offset}` in
+    /// the URL say where the one before them is.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "publish_url")]
+    pub(crate) recover: usize,
+
+    /// What publications are POSTed to.
+    #[arg(long, value_name = "URL")]
+    pub(crate) publish_url: Option<String>,
+
+    /// Bytes of a payload.
+    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    pub(crate) size: usize,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EchoOpts {
+    #[command(flatten)]
+    pub(crate) server: ServerOpts,
+
+    /// The echo.
+    #[arg(long)]
+    pub(crate) url: String,
+
+    /// Bytes of a message.
+    #[arg(long, value_name = "BYTES", default_value_t = 20)]
+    pub(crate) size: usize,
+
+    /// Messages that each connection writes at once; the next when all have come back.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) depth: usize,
+
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) connections: usize,
+
+    /// How long to measure, in seconds.
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_millis)
+}

@@ -1,0 +1,166 @@
+//! Who publishes: POSTs on one connection, pipelined where several go out together.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+    net::TcpStream,
+};
+
+use super::Clock;
+use crate::{
+    BoxError,
+    cli::PublishOpts,
+    histogram::Histogram,
+    http::{self, Url},
+    stamp::{self, Stamp},
+};
+
+pub(super) struct Publisher {
+    clock: Clock,
+    socket: TcpStream,
+    channels: Vec<Channel>,
+    size: usize,
+    before: Vec<u8>,
+    after: Vec<u8>,
+    unsent: Vec<u8>,
+    /// When each that is not answered went out.
+    unanswered: VecDeque<u64>,
+    carry: Vec<u8>,
+    sent: u64,
+    /// From the publication to its answer.
+    pub(super) latency: Histogram,
+}
+
+/// The head of a publication to a channel, and how many it had.
+struct Channel {
+    head: Vec<u8>,
+    next: u64,
+}
+
+impl Publisher {
+    pub(super) fn new(opts: &PublishOpts, channels: usize, clock: Clock) -> Result<Self, BoxError> {
+        let (before, after) = opts
+            .publish_body
+            .split_once("{}")
+            .ok_or("the body of publications has no {} for the payload")?;
+        let length = before.len() + opts.size.max(stamp::LEN) + after.len();
+        let channels = (0..channels)
+            .map(|channel| Channel::new(opts, channel, length))
+            .collect::<Result<_, BoxError>>()?;
+        let socket = TcpStream::connect(Url::parse(&opts.publish_url)?.address)?;
+        socket.set_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            clock,
+            socket,
+            channels,
+            size: opts.size,
+            before: before.as_bytes().to_vec(),
+            after: after.as_bytes().to_vec(),
+            unsent: Vec::new(),
+            unanswered: VecDeque::new(),
+            carry: Vec::new(),
+            sent: 0,
+            latency: Histogram::new(),
+        })
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// How many it has published.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Whether all of them were taken.
+    pub(super) fn is_answered(&self) -> bool {
+        self.unanswered.is_empty()
+    }
+
+    /// Publishes that many together, to one channel after another.
+    pub(super) fn publish(&mut self, count: usize) -> io::Result<()> {
+        for _ in 0..count {
+            let number = (self.sent % self.channels.len() as u64) as usize;
+            let channel = &mut self.channels[number];
+            let stamp = Stamp {
+                channel: number as u32,
+                sequence: channel.next,
+                nanoseconds: self.clock.now(),
+            };
+            self.unsent.extend_from_slice(&channel.head);
+            self.unsent.extend_from_slice(&self.before);
+            stamp.payload(self.size, &mut self.unsent);
+            self.unsent.extend_from_slice(&self.after);
+            self.unanswered.push_back(stamp.nanoseconds);
+            channel.next += 1;
+            self.sent += 1;
+        }
+        self.flush()
+    }
+
+    /// Writes what the socket takes.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
+        match self.socket.write(&self.unsent) {
+            Ok(sent) => {
+                self.unsent.drain(..sent);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads answers.
+    pub(super) fn read(&mut self) -> Result<(), BoxError> {
+        let mut scratch = [0; 16 << 10];
+        match self.socket.read(&mut scratch) {
+            Ok(0) => return Err("the server closed the publisher's connection".into()),
+            Ok(length) => self.carry.extend_from_slice(&scratch[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let mut done = 0;
+        while let Some((head, body)) = http::head(&self.carry[done..]) {
+            if !matches!(http::status(head), Some(200..=299)) {
+                let answer = String::from_utf8_lossy(&self.carry[done..]);
+                return Err(format!("publication refused: {answer}").into());
+            }
+            let length = http::header(head, "content-length").unwrap_or("0");
+            let end = done + body + length.parse::<usize>()?;
+            if end > self.carry.len() {
+                break;
+            }
+            done = end;
+            let published = self.unanswered.pop_front();
+            let published = published.ok_or("more answers than publications")?;
+            self.latency.record(self.clock.now() - published);
+        }
+        self.carry.drain(..done);
+        Ok(())
+    }
+}
+
+impl Channel {
+    fn new(opts: &PublishOpts, number: usize, length: usize) -> Result<Self, BoxError> {
+        let number = number.to_string();
+        let Url { host, path, .. } = Url::parse(&opts.publish_url.replace("{channel}", &number))?;
+        let mut head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n");
+        if opts.publish_headers.is_empty() {
+            head.push_str("Content-Type: text/plain\r\n");
+        }
+        for header in &opts.publish_headers {
+            head.push_str(header);
+            head.push_str("\r\n");
+        }
+        head.push_str(&format!("Content-Length: {length}\r\n\r\n"));
+        Ok(Self {
+            head: head.into_bytes(),
+            next: 0,
+        })
+    }
+}
