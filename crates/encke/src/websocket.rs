@@ -278,8 +278,9 @@ impl<C: Codec> WebSocket<C> {
         E: Into<BoxError>,
     {
         self.open(|opened| {
-            let future = callback(opened);
-            Some(Box::pin(async move { future.await.map_err(Into::into) }))
+            Some(Box::pin(async {
+                callback(opened).await.map_err(Into::into)
+            }))
         })
     }
 

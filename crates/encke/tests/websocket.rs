@@ -106,6 +106,13 @@ async fn application_that_panics_closes_with_an_error() {
     let mut client = Client::open(server.address).await;
     client.say("kiki").await;
     assert_eq!(client.close().await.0, 1011);
+
+    let server = serve(|ws| {
+        ws.with(|_| -> std::future::Ready<Result<(), BoxError>> { panic!("on purpose") })
+    })
+    .await;
+    let mut client = Client::open(server.address).await;
+    assert_eq!(client.close().await.0, 1011);
 }
 
 #[derive(Debug, Deserialize, Serialize)]
