@@ -9,9 +9,10 @@ use encke::{
         codec::{self, Codec},
     },
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use socket::{Client, ends, serve};
+use socket::{Client, Raw, ends, serve};
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
@@ -240,6 +241,55 @@ async fn halves_may_be_used_by_different_tasks() {
     }
     client.0.close(None).await.unwrap();
     client.end().await;
+}
+
+#[tokio::test]
+async fn reader_that_is_dropped_at_any_time_loses_nothing() {
+    const COUNT: usize = 200;
+    let server = serve(|ws| {
+        ws.with(|ws| async move {
+            let (mut incoming, outgoing) = ws.accept().await?;
+            let mut heard = Vec::new();
+            while heard.len() < COUNT {
+                match incoming.next().now_or_never() {
+                    Some(text) => heard.push(text.ok_or("too few")?),
+                    None => tokio::task::yield_now().await,
+                }
+            }
+            // A future that is dropped before it returned has sent nothing.
+            drop(outgoing.send("dropped"));
+            let all: String = heard.iter().map(Text::as_str).collect();
+            outgoing.send(all).await?;
+            Ok::<_, BoxError>(())
+        })
+    })
+    .await;
+    let (mut raw, _) = Raw::open(server.address, "").await;
+    let texts: Vec<_> = (0..COUNT).map(|number| format!("{number} ")).collect();
+    for text in &texts {
+        // Masked with zeros, and in pieces that end anywhere.
+        let frame = [
+            &[0x81, 0x80 | text.len() as u8, 0, 0, 0, 0],
+            text.as_bytes(),
+        ]
+        .concat();
+        for piece in frame.chunks(3) {
+            raw.0.write_all(piece).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    }
+    let all = texts.concat();
+    let [head, 126, high, low] = raw.read().await else {
+        panic!("another length");
+    };
+    assert_eq!(
+        (head, [high, low]),
+        (0x81, (all.len() as u16).to_be_bytes())
+    );
+    for byte in all.bytes() {
+        assert_eq!(raw.read().await, [byte]);
+    }
+    assert_eq!(raw.read().await, [0x88, 2, 3, 0xe8]);
 }
 
 #[tokio::test]
