@@ -141,8 +141,32 @@ async fn handshakes_are_answered_as_the_query_says() {
         open("/ws/protocols?choose=C", &offer).await.unwrap_err().0,
         400
     );
+}
 
-    let foreign = [("origin", "https://evil.example")];
-    assert_eq!(open("/ws/echo", &foreign).await.unwrap_err().0, 403);
-    assert!(open("/ws/echo?origin=any", &foreign).await.is_ok());
+#[tokio::test]
+async fn pages_of_other_origins_open_each_with_origin_any_and_none_without() {
+    let offer = ("sec-websocket-protocol", "B");
+    for origin in ["https://evil.example", "null"] {
+        let foreign = [("origin", origin), offer];
+        for path in [
+            "/ws/echo?",
+            "/ws/text?",
+            "/ws/binary?",
+            "/ws/json?",
+            "/ws/hello?",
+            "/ws/hello-close?",
+            "/ws/close?code=4001&reason=x&",
+            "/ws/fail?",
+            "/ws/protocols?choose=B&",
+            "/ws/headers?",
+            "/ws/slow?",
+        ] {
+            // Who offers subprotocols without need gets none, and gives up.
+            let offered = usize::from(path.contains("protocols"));
+            let headers = &foreign[..1 + offered];
+            assert_eq!(open(path, headers).await.unwrap_err().0, 403, "{path}");
+            let any = format!("{path}origin=any");
+            assert!(open(&any, headers).await.is_ok(), "{path}");
+        }
+    }
 }
