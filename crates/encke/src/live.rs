@@ -157,7 +157,7 @@ impl Live {
 
     /// Most bytes that one POST, or one message of a WebSocket, may publish.
     ///
-    /// Default: 1 MiB. Every client may take this much memory while it arrives.
+    /// Default: 1 MiB. Every client that may publish may take this much memory while it arrives.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.settings_mut().body_limit = bytes;
         self

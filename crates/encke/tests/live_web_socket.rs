@@ -303,6 +303,26 @@ async fn what_a_client_says_is_published_only_where_the_application_says_so() {
 }
 
 #[tokio::test]
+async fn a_client_that_may_publish_says_as_much_as_a_post_and_another_no_more_than_by_default() {
+    let hub = Hub::default();
+    let speaking = serve(open(&hub).client_publish().body_limit(100_000)).await;
+    let listening = serve(open(&hub)).await;
+    for (address, fits) in [(speaking, 100_000), (listening, 64 << 10)] {
+        // A head alone: the frame is longer by one.
+        let mut client = Client::open(address, "/live/chat").await;
+        let mut head = vec![0x82, 0xff];
+        head.extend((fits + 1_u64).to_be_bytes());
+        head.extend([0; 4]);
+        client.socket.write_all(&head).await.unwrap();
+        assert_eq!(client.closed().await, (1009, "Message was too big".into()));
+    }
+    let mut client = Client::open(speaking, "/live/chat").await;
+    let text = "a".repeat(100_000);
+    client.say(&*text).await;
+    assert_eq!(client.text().await, text);
+}
+
+#[tokio::test]
 async fn shutdown_says_1001_after_what_was_published() {
     let (hub, address) = hub(HubConfig::default()).await;
     let mut client = Client::open(address, "/live/news").await;

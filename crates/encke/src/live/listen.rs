@@ -57,7 +57,7 @@ pub(super) fn listen(
 pub(super) struct Socket {
     pub(super) upgrade: Upgrade,
     pub(super) publish_to: Option<Channel>,
-    /// Most bytes of one message of the client.
+    /// Most bytes of one message that is published.
     pub(super) message_limit: usize,
 }
 
@@ -77,16 +77,19 @@ pub(super) fn open_socket(
         Ok(accepted) => accepted,
         Err(error) => return problem(StatusCode::BAD_REQUEST, error),
     };
-    let config = Arc::new(ws::Config {
-        max_frame: socket.message_limit,
-        max_message: socket.message_limit,
+    let mut config = ws::Config {
         keep_alive: KeepAlive::Ping {
             period: hub.config.keep_alive,
             deadline: PONG_DEADLINE,
         },
         deflate: Some(deflate),
         ..ws::Config::default()
-    });
+    };
+    // What is refused anyway needs no more room than it has by default.
+    if socket.publish_to.is_some() {
+        config.max_frame = socket.message_limit;
+        config.max_message = socket.message_limit;
+    }
     let agreement = accepted.deflate();
     let deflated = agreement.is_some_and(|agreement| agreement.takes_shared());
     let encoder = Encoder::new(Transport::WebSocket { deflated }, listen.envelope, channels);
@@ -97,7 +100,7 @@ pub(super) fn open_socket(
     accepted.spawn(move |io| async move {
         let Ok(io) = io else { return };
         let now = tokio::time::Instant::now().into_std();
-        let connection = ws::Connection::server(config, agreement, now);
+        let connection = ws::Connection::server(Arc::new(config), agreement, now);
         let mut talk = LiveSocket::new(connection, session, socket.publish_to);
         let stall_limit = talk.stall_limit();
         let driver = Driver::new(io, &mut talk, stall_limit, shutdown.as_ref());
