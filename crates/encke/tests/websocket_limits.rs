@@ -253,6 +253,39 @@ async fn full_outgoing_buffer_does_what_the_application_chose() {
 }
 
 #[tokio::test]
+async fn what_waits_when_the_socket_ends_is_counted_too() {
+    let (dropped, mut drops) = mpsc::unbounded_channel();
+    let server = serve(move |ws| {
+        let dropped = dropped.clone();
+        ws.without_deflate()
+            .outgoing_limit(1 << 20, Overflow::Wait)
+            .on_ready(move |incoming, outgoing| {
+                let counting = outgoing.clone();
+                incoming.on_message(move |_| {
+                    for _ in 0..10 {
+                        outgoing.write("a".repeat(10_000));
+                    }
+                });
+                incoming.on_close(move |_| dropped.send(counting.dropped()).unwrap());
+            })
+    })
+    .await;
+    let (mut raw, _) = Raw::open(server.address, "").await;
+    // A text, and in the same read a message of the wrong kind.
+    let both = b"\x81\x82\0\0\0\0Hi\x82\x82\0\0\0\0Hi";
+    raw.0.write_all(both).await.unwrap();
+    let mut heard = 0;
+    while raw.read::<1>().await == [0x81] {
+        raw.read::<{ 3 + 10_000 }>().await;
+        heard += 1;
+    }
+    drop(raw);
+    let dropped = timeout(PATIENCE, drops.recv()).await.unwrap().unwrap();
+    assert!(dropped > 0);
+    assert_eq!(heard + dropped, 10);
+}
+
+#[tokio::test]
 async fn shutdown_closes_every_socket_and_waits_for_the_answers() {
     let (closed, mut closes) = ends();
     let server = serve(move |ws| {

@@ -39,7 +39,8 @@ impl<T> Incoming<T> {
         self.inbox.lock().closed.clone()
     }
 
-    /// How many outgoing messages were dropped, where the [policy](super::Overflow) is to drop some.
+    /// How many outgoing messages were dropped while they waited: by the [policy](super::Overflow),
+    /// or because the socket ended.
     pub fn dropped(&self) -> u64 {
         self.outbox.dropped()
     }

@@ -104,7 +104,8 @@ impl<T> Outgoing<T> {
         self.outbox.closed().await;
     }
 
-    /// How many messages were dropped, where the [policy](Overflow) is to drop some.
+    /// How many messages were dropped while they waited: by the [policy](Overflow), or because the
+    /// socket ended.
     pub fn dropped(&self) -> u64 {
         self.outbox.dropped()
     }
@@ -234,7 +235,7 @@ impl Outbox {
     fn overflow(&self) {
         let mut state = self.lock();
         if !state.closed {
-            state.dropped += state.queue.len() as u64 + 1;
+            state.dropped += 1;
             state.clear();
         }
         drop(state);
@@ -316,7 +317,9 @@ impl State {
     }
 
     fn clear(&mut self) {
-        self.queue.clear();
+        let messages = self.queue.drain(..);
+        let dropped = messages.filter(|message| !matches!(message, Message::Close(_)));
+        self.dropped += dropped.count() as u64;
         self.size = 0;
     }
 }
