@@ -66,6 +66,7 @@ use tokio::time::Instant;
 ///
 /// In axum it is an extractor, to be routed with `any`: over HTTP/2 a WebSocket does not come by
 /// GET. Elsewhere there is [`from_request`](Self::from_request). Any other response refuses it.
+/// Under a server of another make, HTTP/2 takes the feature `http2`.
 ///
 /// ```
 /// use encke::{Body, WebSocket};

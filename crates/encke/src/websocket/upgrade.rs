@@ -68,14 +68,14 @@ impl Upgrade {
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "http2")]
 fn is_extended_connect(request: &Parts) -> bool {
     let protocol = request.extensions.get::<hyper::ext::Protocol>();
     request.method == http::Method::CONNECT
         && protocol.is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
-#[cfg(not(feature = "tls"))]
+#[cfg(not(feature = "http2"))]
 fn is_extended_connect(_: &Parts) -> bool {
     false
 }
