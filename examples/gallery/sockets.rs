@@ -7,7 +7,7 @@ use axum::{
     routing::any,
 };
 use encke::{
-    BadRequest, Body, BoxError, WebSocket,
+    BadRequest, Body, BoxError, WebSocket, problem,
     websocket::{CloseCode, CloseWith, NotUpgradable, Text},
 };
 use futures_util::{StreamExt, stream};
@@ -117,15 +117,16 @@ async fn reject(_: Socket) -> impl IntoResponse {
     (StatusCode::FORBIDDEN, cookie, "not for you\n")
 }
 
+/// Chooses as an application would that does not look at what is offered: that is its own error.
 async fn protocols(
     Socket(ws): Socket,
     RawQuery(query): RawQuery,
-) -> Result<http::Response<Body>, BadRequest> {
+) -> Result<http::Response<Body>, http::Response<Body>> {
     let ws = match Query::new(query).all("choose").first() {
         None => ws,
         Some(name) => ws
             .subprotocol(name)
-            .map_err(|error| BadRequest::parameter("choose", error))?,
+            .map_err(|error| problem(StatusCode::INTERNAL_SERVER_ERROR, error))?,
     };
     Ok(ws.text(|incoming| incoming))
 }
