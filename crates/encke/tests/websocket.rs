@@ -9,10 +9,14 @@ use encke::{
         codec::{self, Codec},
     },
 };
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use socket::{Client, Raw, ends, serve};
-use tokio::io::AsyncWriteExt;
+use socket::{Client, PATIENCE, Raw, ends, serve};
+use std::{future::poll_fn, pin::pin, task::Poll};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
@@ -244,55 +248,6 @@ async fn halves_may_be_used_by_different_tasks() {
 }
 
 #[tokio::test]
-async fn reader_that_is_dropped_at_any_time_loses_nothing() {
-    const COUNT: usize = 200;
-    let server = serve(|ws| {
-        ws.with(|ws| async move {
-            let (mut incoming, outgoing) = ws.accept().await?;
-            let mut heard = Vec::new();
-            while heard.len() < COUNT {
-                match incoming.next().now_or_never() {
-                    Some(text) => heard.push(text.ok_or("too few")?),
-                    None => tokio::task::yield_now().await,
-                }
-            }
-            // A future that is dropped before it returned has sent nothing.
-            drop(outgoing.send("dropped"));
-            let all: String = heard.iter().map(Text::as_str).collect();
-            outgoing.send(all).await?;
-            Ok::<_, BoxError>(())
-        })
-    })
-    .await;
-    let (mut raw, _) = Raw::open(server.address, "").await;
-    let texts: Vec<_> = (0..COUNT).map(|number| format!("{number} ")).collect();
-    for text in &texts {
-        // Masked with zeros, and in pieces that end anywhere.
-        let frame = [
-            &[0x81, 0x80 | text.len() as u8, 0, 0, 0, 0],
-            text.as_bytes(),
-        ]
-        .concat();
-        for piece in frame.chunks(3) {
-            raw.0.write_all(piece).await.unwrap();
-            tokio::task::yield_now().await;
-        }
-    }
-    let all = texts.concat();
-    let [head, 126, high, low] = raw.read().await else {
-        panic!("another length");
-    };
-    assert_eq!(
-        (head, [high, low]),
-        (0x81, (all.len() as u16).to_be_bytes())
-    );
-    for byte in all.bytes() {
-        assert_eq!(raw.read().await, [byte]);
-    }
-    assert_eq!(raw.read().await, [0x88, 2, 3, 0xe8]);
-}
-
-#[tokio::test]
 async fn many_large_messages_arrive_whole_and_in_order() {
     let server = serve(|ws| ws.binary(|incoming| incoming)).await;
     let client = Client::open(server.address).await;
@@ -306,11 +261,119 @@ async fn many_large_messages_arrive_whole_and_in_order() {
         sink
     });
     for number in 0..100 {
-        let heard = tokio::time::timeout(socket::PATIENCE, source.next()).await;
+        let heard = timeout(PATIENCE, source.next()).await;
         assert!(
             heard.unwrap().unwrap().unwrap() == message(number),
             "{number}"
         );
     }
     drop(sending.await.unwrap());
+}
+
+/// Numbers that look like chance, the same in each run.
+struct Chance(u32);
+
+impl Chance {
+    fn below(&mut self, limit: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0 % limit
+    }
+
+    /// What `reading` comes to, unless it is dropped first: unpolled, or after some polls.
+    async fn unless_dropped<F: Future>(&mut self, reading: F) -> Option<F::Output> {
+        let mut reading = pin!(reading);
+        let mut polls = self.below(3);
+        poll_fn(|cx| {
+            if polls == 0 {
+                return Poll::Ready(None);
+            }
+            polls -= 1;
+            cx.waker().wake_by_ref();
+            reading.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+}
+
+/// The texts of a stream whose reader is dropped over and over.
+fn read_in_pieces(incoming: impl Stream<Item = Text>) -> impl Stream<Item = Text> {
+    let state = (Box::pin(incoming), Chance(7));
+    stream::unfold(state, async |(mut incoming, mut chance)| {
+        loop {
+            if let Some(item) = chance.unless_dropped(incoming.next()).await {
+                return Some((item?, (incoming, chance)));
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+}
+
+async fn read_exactly<const N: usize>(from: &mut (impl AsyncReadExt + Unpin)) -> [u8; N] {
+    let mut bytes = [0; N];
+    let read = timeout(PATIENCE, from.read_exact(&mut bytes)).await;
+    read.unwrap().unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn reader_dropped_at_any_await_loses_nothing() {
+    const COUNT: u8 = 250;
+    let halves = serve(|ws| {
+        ws.with(|ws| async move {
+            let (mut incoming, outgoing) = ws.accept().await?;
+            let mut chance = Chance(7);
+            loop {
+                match chance.unless_dropped(incoming.next()).await {
+                    Some(Some(text)) => outgoing.send(text).await?,
+                    Some(None) => return Ok::<_, BoxError>(()),
+                    None => {
+                        // What was not awaited was not sent.
+                        drop(outgoing.send("dropped"));
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        })
+    });
+    let flow = serve(|ws| ws.text(read_in_pieces));
+    let text = |number: u8| [b'A' + number / 16, b'A' + number % 16];
+    for server in [halves.await, flow.await] {
+        let (mut raw, _) = Raw::open(server.address, "").await;
+        raw.0.set_nodelay(true).unwrap();
+        let (mut reading, mut writing) = raw.0.split();
+        let write = async {
+            let mut chance = Chance(3);
+            for number in 0..COUNT {
+                let [a, b] = text(number);
+                // A text in two frames with a ping in between, masked with zeros.
+                let frames: [&[u8]; 3] = [
+                    &[0x01, 0x81, 0, 0, 0, 0, a],
+                    &[0x89, 0x80, 0, 0, 0, 0],
+                    &[0x80, 0x81, 0, 0, 0, 0, b],
+                ];
+                let frames = frames.concat();
+                let (first, second) = frames.split_at(chance.below(21) as usize);
+                for piece in [first, second] {
+                    writing.write_all(piece).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        let read = async {
+            let (mut texts, mut pongs) = (0, 0);
+            while texts < COUNT || pongs < COUNT {
+                match read_exactly(&mut reading).await {
+                    [0x8a, 0] => pongs += 1,
+                    [0x81, 2] => {
+                        assert_eq!(read_exactly(&mut reading).await, text(texts));
+                        texts += 1;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        tokio::join!(write, read);
+    }
 }
