@@ -102,14 +102,15 @@ impl ApplicationSocket {
         self.paused = !has_room;
     }
 
-    /// Control frames first.
     fn transmit(&mut self, now: Instant) {
         if self.output.len() < WRITE_SIZE {
             self.connection.poll_transmit(&mut self.output, now);
         }
     }
 
+    /// Control frames first.
     fn fill(&mut self, now: Instant) {
+        self.transmit(now);
         while self.output.len() < WRITE_SIZE {
             let Some(message) = self.outbox.pop() else {
                 return;
@@ -189,12 +190,44 @@ impl Talk for ApplicationSocket {
     }
 
     fn poll_bytes(&mut self, now: Instant) -> Bytes {
-        self.transmit(now);
         self.fill(now);
         self.output.take(WRITE_SIZE)
     }
 
     fn phase(&self) -> Phase {
         self.connection.phase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::websocket::{Outgoing, Overflow, codec, incoming};
+    use encke_proto::ws::Config;
+
+    #[test]
+    fn an_answer_to_a_ping_is_not_overtaken_by_messages_that_find_room_later() {
+        let now = Instant::now();
+        let outbox = Arc::new(Outbox::new(1 << 20, Overflow::Wait));
+        let codec = Arc::new(codec::Binary);
+        let (inlet, _incoming) = incoming::channel(codec.clone(), 1 << 10, outbox.clone());
+        let outgoing = Outgoing::new(outbox.clone(), codec);
+        let connection = Connection::server(Arc::new(Config::default()), None, now);
+        let mut talk = ApplicationSocket::new(connection, Box::new(inlet), outbox, None, None);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+
+        assert!(outgoing.write(vec![0; WRITE_SIZE + 9]));
+        talk.poll(&mut cx, now);
+        // "a", masked with zeros.
+        let ping = b"\x89\x81\0\0\0\0a";
+        assert_eq!(talk.handle_input(ping, now), ping.len());
+        assert!(outgoing.write(&b"kiki"[..]));
+        let head_and_piece = [talk.poll_bytes(now), talk.poll_bytes(now)].concat();
+        assert_eq!(head_and_piece.len(), 4 + WRITE_SIZE);
+        // Woken for another reason, before the socket takes more.
+        talk.poll(&mut cx, now);
+        let rest = std::iter::from_fn(|| Some(talk.poll_bytes(now)).filter(|b| !b.is_empty()));
+        let rest = rest.collect::<Vec<_>>().concat();
+        assert_eq!(rest[9..], *b"\x8a\x01a\x82\x04kiki");
     }
 }
