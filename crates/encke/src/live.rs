@@ -29,6 +29,7 @@ use bytes::Buf;
 use encke_proto::{
     Channel,
     comet::{InvalidOrigin, Origin},
+    ws,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use std::{
@@ -39,6 +40,9 @@ use std::{
     task::{Context, Poll},
 };
 use tower_service::Service;
+
+/// Most bytes of one publication of a client, unless told otherwise.
+const BODY_LIMIT: usize = 1 << 20;
 
 /// The tower service of [`Hub::live`](crate::Hub::live). Cheap to clone.
 ///
@@ -87,6 +91,10 @@ struct Settings {
     client_publish: bool,
     body_limit: usize,
     prefix: Box<str>,
+    /// Of WebSockets that may publish.
+    speaking: Arc<ws::Config>,
+    /// Of those that may not: what is refused anyway needs no more room than it has by default.
+    listening: Arc<ws::Config>,
 }
 
 impl Live {
@@ -97,8 +105,10 @@ impl Live {
             }),
             origins: Origins::default(),
             client_publish: false,
-            body_limit: 1 << 20,
+            body_limit: BODY_LIMIT,
             prefix: "".into(),
+            speaking: listen::socket_config(&hub, BODY_LIMIT),
+            listening: listen::socket_config(&hub, ws::Config::default().max_message),
         };
         Self {
             hub,
@@ -159,7 +169,10 @@ impl Live {
     ///
     /// Default: 1 MiB. Every client that may publish may take this much memory while it arrives.
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.settings_mut().body_limit = bytes;
+        let speaking = listen::socket_config(&self.hub, bytes);
+        let settings = self.settings_mut();
+        settings.body_limit = bytes;
+        settings.speaking = speaking;
         self
     }
 
@@ -221,10 +234,14 @@ impl Live {
         match upgrade {
             Some(upgrade) => {
                 let publish_to = self.client_publishes_to(&request, &channels).await;
+                let config = match publish_to {
+                    Some(_) => &self.settings.speaking,
+                    None => &self.settings.listening,
+                };
                 let socket = listen::Socket {
                     upgrade,
                     publish_to,
-                    message_limit: self.settings.body_limit,
+                    config: config.clone(),
                 };
                 listen::open_socket(&self.hub, &request, channels, listen, socket)
             }

@@ -8,12 +8,12 @@ use sender::Sender;
 pub use sender::{MaskKeys, SendError};
 
 mod timers;
-use timers::Timers;
+use timers::{Due, Timers};
 
 use super::{
     CloseCode, CloseFrame, Config, Message, Shared,
     config::KeepAlive,
-    deflate::{Agreement, Window},
+    deflate::{Agreement, Window, WindowBits},
     frame::Opcode,
     reader::{Frame, Reader, Rules},
     violation::Violation,
@@ -51,7 +51,8 @@ use std::{sync::Arc, time::Instant};
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,
-    rules: Rules,
+    /// With what window the peer's messages are inflated, where compression was agreed on.
+    inflate: Option<WindowBits>,
     reader: Reader,
     sender: Sender,
     timers: Timers,
@@ -62,7 +63,7 @@ pub struct Connection {
     told: bool,
     /// What is sent next of itself.
     close: Option<Box<Option<CloseFrame>>>,
-    pong: Option<Bytes>,
+    pong: Option<Box<Bytes>>,
     keep_alive_due: bool,
 }
 
@@ -101,12 +102,7 @@ impl Connection {
             .filter(|receive| receive.takeover)
             .map(|receive| Window::new(receive.inflate_window()));
         Self {
-            rules: Rules {
-                masked: server,
-                max_frame: config.max_frame,
-                max_message: config.max_message,
-                inflate: receive.map(|receive| receive.inflate_window()),
-            },
+            inflate: receive.map(|receive| receive.inflate_window()),
             reader: Reader::new(window),
             sender: Sender::new(mask_keys, sides.map(|(send, _)| send), &config),
             timers: Timers::new(&config, now),
@@ -148,8 +144,8 @@ impl Connection {
         if !self.is_listening() {
             return input.len();
         }
-        self.timers.heard(now);
-        match self.reader.read(input, &self.rules) {
+        self.timers.heard(&self.config, now);
+        match self.reader.read(input, &self.rules()) {
             Ok((read, None)) => read,
             Ok((read, Some(Frame::Message(message)))) => {
                 self.handle_message(message, now);
@@ -219,7 +215,7 @@ impl Connection {
                 self.emit_close(frame, out, now);
             }
             Message::Text(_) | Message::Binary(_) => {
-                self.timers.spoke(now);
+                self.timers.spoke(&self.config, now);
                 self.sender.data(message, compress, out);
             }
             Message::Ping(payload) => self.sender.control(Opcode::Ping, payload, out)?,
@@ -242,7 +238,7 @@ impl Connection {
         if !self.can_send() {
             return Err(SendError::Closed);
         }
-        self.timers.spoke(now);
+        self.timers.spoke(&self.config, now);
         self.sender.shared(message, out);
         Ok(())
     }
@@ -268,39 +264,30 @@ impl Connection {
                 _ => Opcode::Pong,
             };
             self.sender.write(opcode, &[], out);
-            self.timers.kept_alive(now);
+            self.timers.kept_alive(&self.config, now);
         }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` for not at all.
     pub fn next_timeout(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Ended => None,
-            Phase::Open if self.close.is_none() => self.timers.next(),
-            _ => self.timers.close_deadline(),
-        }
+        self.timers.next().filter(|_| self.phase != Phase::Ended)
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        match self.phase {
-            Phase::Ended => {}
-            Phase::Open if self.close.is_none() => {
-                if self.timers.is_lost(now) {
-                    self.lose("No answer to a ping");
-                } else if self.timers.is_idle(now) {
-                    let frame = CloseFrame::new(CloseCode::GOING_AWAY, "Idle for too long");
-                    self.tell(Closed::by_us(&frame));
-                    self.close_with(Some(frame), now);
-                } else {
-                    self.keep_alive_due |= self.timers.take_keep_alive(now);
-                }
+        if self.phase == Phase::Ended {
+            return;
+        }
+        match self.timers.take_due(now) {
+            None => {}
+            Some(Due::KeepAlive) => self.keep_alive_due = true,
+            Some(Due::Lost) => self.lose("No answer to a ping"),
+            Some(Due::Idle) => {
+                let frame = CloseFrame::new(CloseCode::GOING_AWAY, "Idle for too long");
+                self.tell(Closed::by_us(&frame));
+                self.close_with(Some(frame), now);
             }
-            _ => {
-                if self.timers.close_deadline().is_some_and(|at| at <= now) {
-                    self.lose("No answer to a Close");
-                }
-            }
+            Some(Due::Close) => self.lose("No answer to a Close"),
         }
     }
 
@@ -322,7 +309,16 @@ impl Connection {
 
     /// Reading goes on.
     pub fn resume(&mut self, now: Instant) {
-        self.timers.resume(now);
+        self.timers.resume(&self.config, now);
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            masked: self.sender.is_server(),
+            max_frame: self.config.max_frame,
+            max_message: self.config.max_message,
+            inflate: self.inflate,
+        }
     }
 
     fn is_listening(&self) -> bool {
@@ -333,8 +329,8 @@ impl Connection {
         match &message {
             // "It MAY elect to send a Pong frame for only the most recently processed Ping frame."
             // (RFC 6455, 5.5.3)
-            Message::Ping(payload) => self.pong = Some(payload.clone()),
-            message if message.is_data() => self.timers.spoke(now),
+            Message::Ping(payload) => self.pong = Some(Box::new(payload.clone())),
+            message if message.is_data() => self.timers.spoke(&self.config, now),
             _ => {}
         }
         self.event = Some(message);

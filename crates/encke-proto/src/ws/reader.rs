@@ -45,16 +45,21 @@ pub(super) enum Frame {
     Close(Bytes),
 }
 
-/// The state between two reads.
+/// The state between two reads: boxed, as most end with a message.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// An unfinished head.
+    unfinished: Option<Box<Unfinished>>,
+    /// With context takeover only.
+    window: Option<Box<Window>>,
+}
+
+/// What is being read.
+#[derive(Debug, Default)]
+struct Unfinished {
     head: [u8; HEAD_LIMIT],
     head_length: u8,
     payload: Option<Payload>,
     message: Option<Partial>,
-    /// With context takeover only.
-    window: Option<Box<Window>>,
 }
 
 /// The frame that is being read.
@@ -77,10 +82,7 @@ struct Partial {
 impl Reader {
     pub(super) fn new(window: Option<Window>) -> Self {
         Self {
-            head: [0; HEAD_LIMIT],
-            head_length: 0,
-            payload: None,
-            message: None,
+            unfinished: None,
             window: window.map(Box::new),
         }
     }
@@ -91,6 +93,27 @@ impl Reader {
         input: &[u8],
         rules: &Rules,
     ) -> Result<(usize, Option<Frame>), Violation> {
+        let begun = self.unfinished.take();
+        let mut unfinished = begun.map_or_else(Unfinished::default, |begun| *begun);
+        let read = unfinished.read(input, rules, &mut self.window)?;
+        if !unfinished.is_empty() {
+            self.unfinished = Some(Box::new(unfinished));
+        }
+        Ok(read)
+    }
+}
+
+impl Unfinished {
+    fn is_empty(&self) -> bool {
+        self.head_length == 0 && self.payload.is_none() && self.message.is_none()
+    }
+
+    fn read(
+        &mut self,
+        input: &[u8],
+        rules: &Rules,
+        window: &mut Option<Box<Window>>,
+    ) -> Result<(usize, Option<Frame>), Violation> {
         let mut read = 0;
         loop {
             let mut payload = match self.payload.take() {
@@ -99,7 +122,7 @@ impl Reader {
                     let Some(head) = self.read_head(input, &mut read, rules)? else {
                         return Ok((read, None));
                     };
-                    self.begin_frame(&head, rules)?;
+                    self.begin_frame(&head, rules, window.as_deref())?;
                     Payload {
                         head,
                         read: 0,
@@ -117,7 +140,7 @@ impl Reader {
                 self.payload = Some(payload);
                 return Ok((read, None));
             }
-            if let Some(frame) = self.end_frame(payload, rules)? {
+            if let Some(frame) = self.end_frame(payload, rules, window)? {
                 return Ok((read, Some(frame)));
             }
         }
@@ -148,7 +171,12 @@ impl Reader {
     }
 
     /// Whether the frame may stand here and be so long.
-    fn begin_frame(&mut self, head: &Head, rules: &Rules) -> Result<(), Violation> {
+    fn begin_frame(
+        &mut self,
+        head: &Head,
+        rules: &Rules,
+        window: Option<&Window>,
+    ) -> Result<(), Violation> {
         if head.opcode.is_control() {
             return Ok(());
         }
@@ -172,7 +200,7 @@ impl Reader {
                     Body::binary()
                 },
                 on_wire: 0,
-                inflater: bits.map(|bits| Box::new(Inflater::new(bits, self.window.as_deref()))),
+                inflater: bits.map(|bits| Box::new(Inflater::new(bits, window))),
             }
         });
         let compressed = message.inflater.is_some();
@@ -227,22 +255,31 @@ impl Reader {
         Ok(())
     }
 
-    fn end_frame(&mut self, payload: Payload, rules: &Rules) -> Result<Option<Frame>, Violation> {
+    fn end_frame(
+        &mut self,
+        payload: Payload,
+        rules: &Rules,
+        window: &mut Option<Box<Window>>,
+    ) -> Result<Option<Frame>, Violation> {
         let message = match payload.head.opcode {
             Opcode::Close => return Ok(Some(Frame::Close(payload.control.into()))),
             Opcode::Ping => Message::Ping(payload.control.into()),
             Opcode::Pong => Message::Pong(payload.control.into()),
             _ if !payload.head.fin => return Ok(None),
-            _ => self.end_message(rules)?,
+            _ => self.end_message(rules, window)?,
         };
         Ok(Some(Frame::Message(message)))
     }
 
-    fn end_message(&mut self, rules: &Rules) -> Result<Message, Violation> {
+    fn end_message(
+        &mut self,
+        rules: &Rules,
+        window: &mut Option<Box<Window>>,
+    ) -> Result<Message, Violation> {
         let mut message = self.message.take().expect("begun with its first frame");
         if let Some(inflater) = message.inflater.take() {
             inflater.finish(&mut message.body, rules.max_message)?;
-            if let Some(window) = &mut self.window {
+            if let Some(window) = window {
                 window.slide(message.body.as_bytes());
             }
         }

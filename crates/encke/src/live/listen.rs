@@ -57,8 +57,20 @@ pub(super) fn listen(
 pub(super) struct Socket {
     pub(super) upgrade: Upgrade,
     pub(super) publish_to: Option<Channel>,
-    /// Most bytes of one message that is published.
-    pub(super) message_limit: usize,
+    pub(super) config: Arc<ws::Config>,
+}
+
+/// The rules of a hub's WebSockets whose clients may say so much at once.
+pub(super) fn socket_config(hub: &Shared, message_limit: usize) -> Arc<ws::Config> {
+    Arc::new(ws::Config {
+        max_frame: message_limit,
+        max_message: message_limit,
+        keep_alive: KeepAlive::Ping {
+            period: hub.config.keep_alive,
+            deadline: PONG_DEADLINE,
+        },
+        ..ws::Config::default()
+    })
 }
 
 /// Opens a session over a WebSocket; its cursors are placed before the response is sent.
@@ -72,24 +84,11 @@ pub(super) fn open_socket(
     if hub.is_closing() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub is shut down");
     }
-    let deflate = ws::deflate::Config::default();
-    let (response, accepted) = match socket.upgrade.accept(None, Some(&deflate)) {
+    let deflate = socket.config.deflate.as_ref();
+    let (response, accepted) = match socket.upgrade.accept(None, deflate) {
         Ok(accepted) => accepted,
         Err(error) => return problem(StatusCode::BAD_REQUEST, error),
     };
-    let mut config = ws::Config {
-        keep_alive: KeepAlive::Ping {
-            period: hub.config.keep_alive,
-            deadline: PONG_DEADLINE,
-        },
-        deflate: Some(deflate),
-        ..ws::Config::default()
-    };
-    // What is refused anyway needs no more room than it has by default.
-    if socket.publish_to.is_some() {
-        config.max_frame = socket.message_limit;
-        config.max_message = socket.message_limit;
-    }
     let agreement = accepted.deflate();
     let deflated = agreement.is_some_and(|agreement| agreement.takes_shared());
     let encoder = Encoder::new(Transport::WebSocket { deflated }, listen.envelope, channels);
@@ -100,7 +99,7 @@ pub(super) fn open_socket(
     accepted.spawn(move |io| async move {
         let Ok(io) = io else { return };
         let now = tokio::time::Instant::now().into_std();
-        let connection = ws::Connection::server(Arc::new(config), agreement, now);
+        let connection = ws::Connection::server(socket.config, agreement, now);
         let mut talk = LiveSocket::new(connection, session, socket.publish_to);
         let stall_limit = talk.stall_limit();
         let driver = Driver::new(io, &mut talk, stall_limit, shutdown.as_ref());

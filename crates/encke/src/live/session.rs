@@ -37,8 +37,8 @@ struct State {
     attachments: Box<[Attachment]>,
     /// Encoded and not handed over yet: less than a write, or the rest of one publication.
     output: Output,
-    /// What a WebSocket says in the end.
-    close: CloseFrame,
+    /// What a WebSocket says in the end, where that is not 1001.
+    close: Option<Box<CloseFrame>>,
     /// When bytes were handed over, until more are asked for.
     handed_over: Option<Instant>,
 }
@@ -80,7 +80,7 @@ impl LiveSession {
             encoder,
             attachments: attachments.into(),
             output: Output::default(),
-            close: CloseFrame::new(CloseCode::GOING_AWAY, ""),
+            close: None,
             handed_over: None,
         };
         Arc::new(Self {
@@ -165,7 +165,9 @@ impl LiveSession {
 
     /// What a WebSocket says when the session has ended by itself; `None` where it stalled.
     pub(crate) fn close_frame(&self) -> Option<CloseFrame> {
-        self.lock().as_ref().map(|state| state.close.clone())
+        let slot = self.lock();
+        let close = slot.as_ref()?.close.as_deref().cloned();
+        Some(close.unwrap_or_else(|| CloseCode::GOING_AWAY.into()))
     }
 
     /// Ends a session whose client stalled; wakes one whose ping is due.
@@ -252,7 +254,7 @@ impl State {
             Transmit::Gap { channel, gap } => {
                 hub.counters.gap();
                 if let Some(close) = self.encoder.gap_close(&gap) {
-                    self.close = close;
+                    self.close = Some(Box::new(close));
                     self.session.end();
                 } else {
                     self.encoder.gap(channel, &gap, positions, out);

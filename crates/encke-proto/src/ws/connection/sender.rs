@@ -78,6 +78,11 @@ impl Sender {
         Self { mask_keys, deflate }
     }
 
+    /// A server does not mask what it sends.
+    pub(super) fn is_server(&self) -> bool {
+        self.mask_keys.is_none()
+    }
+
     pub(super) fn deflates(&self) -> bool {
         self.deflate.is_some()
     }

@@ -96,3 +96,9 @@ fn a_connection_may_live_on_any_thread() {
     fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Connection>();
 }
+
+/// A server may have tens of thousands.
+#[test]
+fn an_idle_connection_is_small() {
+    assert!(size_of::<Connection>() <= 192);
+}

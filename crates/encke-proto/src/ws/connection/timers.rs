@@ -1,94 +1,106 @@
 //! All deadlines of a connection.
 
 use crate::ws::{Config, KeepAlive};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// When something is due; `None` for never.
+/// What is due, and when.
 #[derive(Debug)]
 pub(super) struct Timers {
-    keep_alive: KeepAlive,
-    idle_timeout: Option<Duration>,
-    /// The next sign of life; `None` while one waits to be sent.
-    keep_alive_at: Option<Instant>,
-    /// When the peer counts as lost: only behind a ping.
-    lost_at: Option<Instant>,
+    next: Due,
+    /// When it is; `None` for never.
+    at: Option<Instant>,
     idle_at: Option<Instant>,
-    close_at: Option<Instant>,
     paused: bool,
+}
+
+/// What a connection waits for, one thing at a time; for the idle timeout beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// A sign of life of its own.
+    KeepAlive,
+    /// The peer counts as lost: only behind a ping.
+    Lost,
+    /// No message came or went for too long.
+    Idle,
+    /// The end of the wait for what follows a Close.
+    Close,
 }
 
 impl Timers {
     pub(super) fn new(config: &Config, now: Instant) -> Self {
         let mut timers = Self {
-            keep_alive: config.keep_alive,
-            idle_timeout: config.idle_timeout,
-            keep_alive_at: None,
-            lost_at: None,
+            next: Due::KeepAlive,
+            at: None,
             idle_at: None,
-            close_at: None,
             paused: false,
         };
-        timers.heard(now);
-        timers.spoke(now);
+        timers.heard(config, now);
+        timers.spoke(config, now);
         timers
     }
 
-    /// Anything came from the peer, which is alive then.
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.lost_at = None;
-        self.keep_alive_at = self.keep_alive.period().and_then(|p| now.checked_add(p));
-    }
-
-    /// A message came or went.
-    pub(super) fn spoke(&mut self, now: Instant) {
-        self.idle_at = self.idle_timeout.and_then(|after| now.checked_add(after));
-    }
-
-    /// Whether a sign of life is to be sent; said once.
-    pub(super) fn take_keep_alive(&mut self, now: Instant) -> bool {
-        self.keep_alive_at.take_if(|at| *at <= now).is_some()
-    }
-
-    /// A sign of life was sent.
-    pub(super) fn kept_alive(&mut self, now: Instant) {
-        match self.keep_alive {
-            KeepAlive::Ping { deadline, .. } if !self.paused => {
-                self.lost_at = now.checked_add(deadline);
-            }
-            _ => self.heard(now),
+    /// Anything came from the peer, which is alive then. A Close is waited for no longer.
+    pub(super) fn heard(&mut self, config: &Config, now: Instant) {
+        if self.next != Due::Close {
+            let period = config.keep_alive.period();
+            self.next = Due::KeepAlive;
+            self.at = period.and_then(|period| now.checked_add(period));
         }
     }
 
-    pub(super) fn is_lost(&self, now: Instant) -> bool {
-        self.lost_at.is_some_and(|at| at <= now)
+    /// A message came or went.
+    pub(super) fn spoke(&mut self, config: &Config, now: Instant) {
+        if self.next != Due::Close {
+            let timeout = config.idle_timeout;
+            self.idle_at = timeout.and_then(|after| now.checked_add(after));
+        }
     }
 
-    pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.idle_at.is_some_and(|at| at <= now)
+    /// A sign of life was sent.
+    pub(super) fn kept_alive(&mut self, config: &Config, now: Instant) {
+        match config.keep_alive {
+            KeepAlive::Ping { deadline, .. } if !self.paused => {
+                self.next = Due::Lost;
+                self.at = now.checked_add(deadline);
+            }
+            _ => self.heard(config, now),
+        }
     }
 
+    /// A Close was sent, or is to be: nothing else is waited for.
     pub(super) fn close(&mut self, config: &Config, now: Instant) {
-        self.close_at = now.checked_add(config.close_timeout);
+        self.next = Due::Close;
+        self.at = now.checked_add(config.close_timeout);
+        self.idle_at = None;
     }
 
-    pub(super) fn close_deadline(&self) -> Option<Instant> {
-        self.close_at
-    }
-
+    /// When something is due.
     pub(super) fn next(&self) -> Option<Instant> {
-        [self.keep_alive_at, self.lost_at, self.idle_at]
-            .into_iter()
-            .flatten()
-            .min()
+        self.at.into_iter().chain(self.idle_at).min()
+    }
+
+    /// What is due; a sign of life only once.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Due> {
+        let next = self.at.filter(|at| *at <= now).map(|_| self.next);
+        match next {
+            Some(Due::Lost | Due::Close) => next,
+            _ if self.idle_at.is_some_and(|at| at <= now) => Some(Due::Idle),
+            _ => {
+                self.at.take_if(|at| *at <= now);
+                next
+            }
+        }
     }
 
     pub(super) fn pause(&mut self) {
         self.paused = true;
-        self.lost_at = None;
+        if self.next == Due::Lost {
+            self.at = None;
+        }
     }
 
-    pub(super) fn resume(&mut self, now: Instant) {
+    pub(super) fn resume(&mut self, config: &Config, now: Instant) {
         self.paused = false;
-        self.heard(now);
+        self.heard(config, now);
     }
 }

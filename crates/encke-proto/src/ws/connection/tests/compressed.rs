@@ -138,7 +138,7 @@ fn short_messages_and_those_that_win_nothing_go_plain() {
 fn a_shared_message_goes_deflated_to_windows_that_hold_it() {
     let now = Instant::now();
     let text = "kiki foo bar ".repeat(100);
-    let window = |bits| deflate::WindowBits::new(bits).unwrap();
+    let window = |bits| WindowBits::new(bits).unwrap();
     let shared = Shared::text(&text).deflated(deflate::Level::default(), window(12));
     for (bits, first) in [(11, 0x81), (12, 0xc1), (15, 0xc1)] {
         let own = deflate::Config {
@@ -169,8 +169,8 @@ fn a_shared_message_goes_deflated_to_windows_that_hold_it() {
 fn a_shared_message_between_own_ones_does_not_shift_the_context() {
     let now = Instant::now();
     let (mut client, mut server) = deflating_pair(compressing(true), now);
-    let shared = Shared::text(&"shared ".repeat(50))
-        .deflated(deflate::Level::default(), deflate::WindowBits::MAX);
+    let shared =
+        Shared::text(&"shared ".repeat(50)).deflated(deflate::Level::default(), WindowBits::MAX);
     let mut bytes = Vec::new();
     for _ in 0..3 {
         bytes.extend(sent(&mut server, "own and own again", now));

@@ -131,7 +131,11 @@ fn messages_both_ways_put_off_the_idle_timeout() {
 #[test]
 fn the_answer_to_a_close_is_awaited_for_three_seconds_whatever_else_comes() {
     let now = Instant::now();
-    let mut server = server(Config::default(), now);
+    let config = Config {
+        idle_timeout: Some(SECOND / 2),
+        ..Config::default()
+    };
+    let mut server = server(config, now);
     let _ = sent(&mut server, Message::Close(None), now);
     let text = masked(&[(true, Opcode::Text, b"")]);
     let _ = events(&mut server, &text, now + 2 * SECOND);
