@@ -194,6 +194,10 @@ impl Talk for ApplicationSocket {
         self.output.take(WRITE_SIZE)
     }
 
+    fn take_more(&mut self) -> Bytes {
+        self.output.take(WRITE_SIZE)
+    }
+
     fn phase(&self) -> Phase {
         self.connection.phase()
     }

@@ -5,12 +5,12 @@
 
 use super::Talk;
 use crate::Shutdown;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, buf::Chain};
 use encke_proto::ws::Phase;
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{
     future::poll_fn,
-    io,
+    io::{self, IoSlice},
     mem::{self, MaybeUninit},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -23,6 +23,9 @@ use tokio::{
 
 /// Bytes read at once, into the stack.
 const READ_SIZE: usize = 16 << 10;
+
+/// Bytes shorter than this are written together with those behind them: the head of a large frame.
+const SMALL: usize = 4 << 10;
 
 /// Reads in one poll, after which other tasks have their turn.
 const READS_PER_POLL: usize = 32;
@@ -37,8 +40,8 @@ pub(crate) struct Driver<'a, IO, T> {
     unread: Bytes,
     /// The peer's bytes have ended.
     heard_all: bool,
-    /// What the socket has not taken of the last piece.
-    writing: Bytes,
+    /// What the socket has not taken yet.
+    writing: Chain<Bytes, Bytes>,
     unflushed: bool,
     /// The writing half is shut down.
     shut: bool,
@@ -69,7 +72,7 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
             begun: shutdown.map(|shutdown| shutdown.begun().boxed()),
             unread: Bytes::new(),
             heard_all: false,
-            writing: Bytes::new(),
+            writing: Bytes::new().chain(Bytes::new()),
             unflushed: false,
             shut: false,
             stall_limit,
@@ -129,9 +132,9 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
             return false;
         }
         if !self.unread.is_empty() {
-            let mut unread = mem::take(&mut self.unread);
-            unread.advance(self.hear(&unread, cx, now));
-            self.unread = unread;
+            let unread = mem::take(&mut self.unread);
+            let heard = self.hear(&unread, cx, now);
+            self.unread = unread.slice(heard..);
             return true;
         }
         if self.heard_all {
@@ -182,13 +185,13 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
     /// Ready once the socket has taken everything.
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
         loop {
-            if self.writing.is_empty() {
-                self.writing = self.talk.poll_bytes(now.into_std());
+            if !self.writing.has_remaining() {
+                self.writing = self.next_bytes(now);
             }
-            if self.writing.is_empty() {
+            if !self.writing.has_remaining() {
                 break;
             }
-            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.writing))?;
+            let written = ready!(self.poll_write_some(cx))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -205,6 +208,24 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
             self.shut = Pin::new(&mut self.io).poll_shutdown(cx).is_ready();
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn next_bytes(&mut self, now: Instant) -> Chain<Bytes, Bytes> {
+        let bytes = self.talk.poll_bytes(now.into_std());
+        let behind = match bytes.len() {
+            1..SMALL => self.talk.take_more(),
+            _ => Bytes::new(),
+        };
+        bytes.chain(behind)
+    }
+
+    fn poll_write_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let io = Pin::new(&mut self.io);
+        let mut slices = [IoSlice::new(&[]); 2];
+        match self.writing.chunks_vectored(&mut slices) {
+            2 if io.is_write_vectored() => io.poll_write_vectored(cx, &slices),
+            _ => io.poll_write(cx, &slices[0]),
+        }
     }
 
     /// Does what is due, or else sees to it that the task is woken when something is.

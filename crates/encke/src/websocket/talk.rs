@@ -46,6 +46,11 @@ pub(crate) trait Talk {
     /// The next bytes to write, once those before are written; none where there is nothing to say.
     fn poll_bytes(&mut self, now: Instant) -> Bytes;
 
+    /// What is already there to be written behind small bytes, in the same write.
+    fn take_more(&mut self) -> Bytes {
+        Bytes::new()
+    }
+
     /// How far the conversation is. While [`Phase::Draining`], the writing half is shut down once
     /// everything is written.
     fn phase(&self) -> Phase;

@@ -42,6 +42,19 @@ impl AsyncWrite for Counted {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Relaxed);
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
@@ -118,6 +131,19 @@ async fn all_frames_of_one_read_are_answered_in_one_write() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_large_message_is_written_together_with_its_head() {
+    let large = futures_util::stream::iter([Message::binary(vec![7; 10 << 10])]);
+    let mut socket = open(64 << 10, Duration::MAX, move |_| {
+        futures_util::StreamExt::chain(large, futures_util::stream::pending())
+    });
+    let mut heard = vec![0; 4 + (10 << 10)];
+    socket.client.read_exact(&mut heard).await.unwrap();
+    assert_eq!(heard[..4], *b"\x82\x7e\x28\x00");
+    assert!(heard[4..].iter().all(|byte| *byte == 7));
+    assert_eq!(socket.writes.load(Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
