@@ -1,6 +1,9 @@
 //! What comes in: from the driver, which must not wait for the application, to the application.
 
-use super::{codec::Codec, outgoing::Outbox};
+use super::{
+    codec::Codec,
+    outgoing::{KEPT, Outbox},
+};
 use encke_proto::ws::{CloseCode, CloseFrame, Closed, Message};
 use futures_core::Stream;
 use futures_util::task::AtomicWaker;
@@ -72,6 +75,9 @@ impl<T> Incoming<T> {
             };
         };
         state.size -= size;
+        if state.queue.is_empty() {
+            state.queue.shrink_to(KEPT);
+        }
         drop(state);
         self.inbox.driver.wake();
         Poll::Ready(Some(item))

@@ -6,7 +6,7 @@ use encke_proto::ws::{CloseCode, CloseFrame, Message};
 use futures_util::task::AtomicWaker;
 use std::{
     collections::VecDeque,
-    fmt,
+    fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Context,
 };
@@ -137,15 +137,22 @@ pub(super) struct Outbox {
     state: Mutex<State>,
     limit: usize,
     overflow: Overflow,
-    /// There is room again, or will never be.
-    changed: Notify,
+    /// There is room again for senders that wait, or will never be.
+    room: Notify,
+    /// Nothing more is taken.
+    ended: Notify,
     driver: AtomicWaker,
 }
+
+/// How many places an empty queue keeps: a burst gives back what it needed.
+pub(super) const KEPT: usize = 4;
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Message>,
     size: usize,
+    /// A sender waits for room.
+    awaited: bool,
     closed: bool,
     dropped: u64,
 }
@@ -167,20 +174,21 @@ impl Outbox {
             state: Mutex::default(),
             limit,
             overflow,
-            changed: Notify::new(),
+            room: Notify::new(),
+            ended: Notify::new(),
             driver: AtomicWaker::new(),
         }
     }
 
     pub(super) async fn send(&self, mut message: Message) -> Result<(), SendError> {
         loop {
-            let changed = self.changed.notified();
+            let room = self.room.notified();
             match self.push(message) {
                 Push::Taken | Push::Dropped => return Ok(()),
                 Push::Closed => return Err(SendError::Closed),
                 Push::Full(back) => message = back,
             }
-            changed.await;
+            room.await;
         }
     }
 
@@ -199,7 +207,10 @@ impl Outbox {
         let size = size(&message);
         if !state.queue.is_empty() && state.size + size > self.limit {
             match self.overflow {
-                Overflow::Wait => return Push::Full(message),
+                Overflow::Wait => {
+                    state.awaited = true;
+                    return Push::Full(message);
+                }
                 Overflow::Close => {
                     drop(state);
                     self.overflow();
@@ -228,7 +239,7 @@ impl Outbox {
         state.closed = true;
         drop(state);
         self.driver.wake();
-        self.changed.notify_waiters();
+        self.wake_senders();
         true
     }
 
@@ -251,7 +262,7 @@ impl Outbox {
         state.closed = true;
         drop(state);
         self.driver.wake();
-        self.changed.notify_waiters();
+        self.wake_senders();
     }
 
     /// Throws away what waits, and takes no more.
@@ -260,16 +271,22 @@ impl Outbox {
         state.closed = true;
         state.clear();
         drop(state);
-        self.changed.notify_waiters();
+        self.wake_senders();
+    }
+
+    /// Tells whoever waits that there will be no room.
+    fn wake_senders(&self) {
+        self.room.notify_waiters();
+        self.ended.notify_waiters();
     }
 
     pub(super) fn pop(&self) -> Option<Message> {
         let mut state = self.lock();
         let message = state.pop()?;
-        let closed = state.closed;
+        let awaited = mem::take(&mut state.awaited);
         drop(state);
-        if !closed {
-            self.changed.notify_waiters();
+        if awaited {
+            self.room.notify_waiters();
         }
         Some(message)
     }
@@ -281,11 +298,11 @@ impl Outbox {
 
     pub(super) async fn closed(&self) {
         loop {
-            let changed = self.changed.notified();
+            let ended = self.ended.notified();
             if self.lock().closed {
                 return;
             }
-            changed.await;
+            ended.await;
         }
     }
 
@@ -307,6 +324,9 @@ impl State {
     fn pop(&mut self) -> Option<Message> {
         let message = self.queue.pop_front()?;
         self.size -= size(&message);
+        if self.queue.is_empty() {
+            self.queue.shrink_to(KEPT);
+        }
         Some(message)
     }
 
