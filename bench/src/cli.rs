@@ -1,6 +1,6 @@
 //! What the user types.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -21,6 +21,8 @@ pub(crate) enum Command {
     /// Load a running server, check all it delivers, and print one line of JSON.
     #[command(subcommand)]
     Load(Box<Load>),
+    /// Build and start servers, load each and the bare loop in turn, write a table and a chart.
+    Compare(CompareOpts),
 }
 
 /// Any GET listens to the channel of that path, any POST publishes its body there, and every
@@ -229,4 +231,44 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_millis)
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompareOpts {
+    /// One short pair of each: whether it works, and no figures for anyone else.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Who is measured; everyone without it.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) peers: Vec<String>,
+
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) transports: Vec<Transport>,
+
+    /// What is measured; without it the usual for everyone, and everything for encke.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) modes: Vec<String>,
+
+    /// Pairs of server and bare loop; 9, or fewer where a run takes long.
+    #[arg(long, value_name = "N")]
+    pub(crate) pairs: Option<usize>,
+
+    /// How long a run measures, in seconds.
+    #[arg(long, value_name = "S")]
+    pub(crate) seconds: Option<f64>,
+
+    #[arg(long, value_name = "CORE", default_value_t = 0)]
+    pub(crate) server_core: usize,
+
+    #[arg(long, value_name = "CORE", default_value_t = 1)]
+    pub(crate) load_core: usize,
+
+    /// Measure nothing, and write the table and the chart of what was measured.
+    #[arg(long)]
+    pub(crate) render: bool,
+
+    /// Where the table and the chart go; `docs`, or cargo's target folder with --quick.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) docs: Option<PathBuf>,
 }

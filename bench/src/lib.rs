@@ -15,6 +15,7 @@ use std::{error::Error, process::ExitCode};
 use clap::Parser;
 
 mod cli;
+mod compare;
 mod histogram;
 mod http;
 mod limit;
@@ -44,5 +45,6 @@ fn run(opts: cli::Opts) -> Result<(), BoxError> {
     match opts.command {
         cli::Command::Limit(limit) => limit::run(&limit),
         cli::Command::Load(load) => load::run(&load),
+        cli::Command::Compare(compare) => compare::run(&compare),
     }
 }

@@ -10,6 +10,7 @@ pub(crate) fn everything() -> Outcome {
     let begun = Instant::now();
     rust_only()?;
     fuzz_targets()?;
+    bench_peers()?;
     what_plain_cargo_test_leaves()?;
     let conformance = autobahn::is_set();
     if conformance {
@@ -49,6 +50,16 @@ fn fuzz_targets() -> Outcome {
     let target = target.display();
     Step::new(&format!(
         "cargo check --manifest-path fuzz/Cargo.toml --target-dir {target}/fuzz"
+    ))
+    .run()
+}
+
+/// The servers that encke is compared with, which are a workspace of their own.
+fn bench_peers() -> Outcome {
+    let target = target();
+    let target = target.display();
+    Step::new(&format!(
+        "cargo check --locked --manifest-path bench/peers/rust/Cargo.toml --target-dir {target}/bench/rust"
     ))
     .run()
 }

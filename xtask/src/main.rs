@@ -9,6 +9,7 @@ use std::env;
 use std::process::ExitCode;
 
 mod autobahn;
+mod bench;
 mod checks;
 mod setup;
 mod step;
@@ -20,7 +21,9 @@ usage: cargo xtask COMMAND
   test           setup, then every check and test, browsers included
   test --quick   the checks and tests that need nothing but Rust and a C compiler
   autobahn [CASES]
-                 the Autobahn suite of ENCKE_AUTOBAHN, all of it or these cases";
+                 the Autobahn suite of ENCKE_AUTOBAHN, all of it or these cases
+  bench [--quick] [--peers A,B] [--transports T,U] [--modes M,N] [--pairs N]
+                 what encke and others spend, into docs/benchmarks.md (see bench/README.md)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::everything(),
         ["test"] => setup::everything().and_then(|()| checks::everything()),
         ["autobahn", cases @ ..] => autobahn::run(cases),
+        ["bench", arguments @ ..] => bench::run(arguments),
         ["test", "--quick"] => setup::toolchain().and_then(|()| checks::rust_only()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

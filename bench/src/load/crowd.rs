@@ -77,7 +77,9 @@ impl Crowd {
                     open += 1;
                     last_opened = Instant::now();
                     if let Some(hello) = &opts.hello {
-                        crowd.subscribers[ready.key as usize].say(hello)?;
+                        let subscriber = &mut crowd.subscribers[ready.key as usize];
+                        let channel = ready.key as usize % size.channels;
+                        subscriber.say(&hello.replace("{channel}", &channel.to_string()))?;
                     }
                 }
             }

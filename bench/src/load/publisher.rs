@@ -20,8 +20,6 @@ pub(super) struct Publisher {
     socket: TcpStream,
     channels: Vec<Channel>,
     size: usize,
-    before: Vec<u8>,
-    after: Vec<u8>,
     unsent: Vec<u8>,
     /// When each that is not answered went out.
     unanswered: VecDeque<u64>,
@@ -31,21 +29,17 @@ pub(super) struct Publisher {
     pub(super) latency: Histogram,
 }
 
-/// The head of a publication to a channel, and how many it had.
+/// What is around the payload of a publication to a channel, and how many it had.
 struct Channel {
-    head: Vec<u8>,
+    before: Vec<u8>,
+    after: Vec<u8>,
     next: u64,
 }
 
 impl Publisher {
     pub(super) fn new(opts: &PublishOpts, channels: usize, clock: Clock) -> Result<Self, BoxError> {
-        let (before, after) = opts
-            .publish_body
-            .split_once("{}")
-            .ok_or("the body of publications has no {} for the payload")?;
-        let length = before.len() + opts.size.max(stamp::LEN) + after.len();
         let channels = (0..channels)
-            .map(|channel| Channel::new(opts, channel, length))
+            .map(|channel| Channel::new(opts, channel))
             .collect::<Result<_, BoxError>>()?;
         let socket = TcpStream::connect(Url::parse(&opts.publish_url)?.address)?;
         socket.set_nodelay(true)?;
@@ -55,8 +49,6 @@ impl Publisher {
             socket,
             channels,
             size: opts.size,
-            before: before.as_bytes().to_vec(),
-            after: after.as_bytes().to_vec(),
             unsent: Vec::new(),
             unanswered: VecDeque::new(),
             carry: Vec::new(),
@@ -89,10 +81,9 @@ impl Publisher {
                 sequence: channel.next,
                 nanoseconds: self.clock.now(),
             };
-            self.unsent.extend_from_slice(&channel.head);
-            self.unsent.extend_from_slice(&self.before);
+            self.unsent.extend_from_slice(&channel.before);
             stamp.payload(self.size, &mut self.unsent);
-            self.unsent.extend_from_slice(&self.after);
+            self.unsent.extend_from_slice(&channel.after);
             self.unanswered.push_back(stamp.nanoseconds);
             channel.next += 1;
             self.sent += 1;
@@ -146,9 +137,14 @@ impl Publisher {
 }
 
 impl Channel {
-    fn new(opts: &PublishOpts, number: usize, length: usize) -> Result<Self, BoxError> {
+    fn new(opts: &PublishOpts, number: usize) -> Result<Self, BoxError> {
         let number = number.to_string();
         let Url { host, path, .. } = Url::parse(&opts.publish_url.replace("{channel}", &number))?;
+        let body = opts.publish_body.replace("{channel}", &number);
+        let (before, after) = body
+            .split_once("{}")
+            .ok_or("the body of publications has no {} for the payload")?;
+        let length = before.len() + opts.size.max(stamp::LEN) + after.len();
         let mut head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n");
         if opts.publish_headers.is_empty() {
             head.push_str("Content-Type: text/plain\r\n");
@@ -157,9 +153,9 @@ impl Channel {
             head.push_str(header);
             head.push_str("\r\n");
         }
-        head.push_str(&format!("Content-Length: {length}\r\n\r\n"));
         Ok(Self {
-            head: head.into_bytes(),
+            before: format!("{head}Content-Length: {length}\r\n\r\n{before}").into_bytes(),
+            after: after.as_bytes().to_vec(),
             next: 0,
         })
     }
