@@ -14,6 +14,7 @@
 //! ```
 
 mod call;
+pub(crate) use call::write_callback_close;
 pub use call::{Call, Details};
 
 mod callback;

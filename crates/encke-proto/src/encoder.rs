@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub enum Transport {
     /// An endless document of script elements.
-    Comet(Call),
+    Comet(Box<Call>),
     /// Server-Sent Events.
     Sse,
     /// A JSON item a line.
@@ -67,6 +67,19 @@ impl Encoder {
             Transport::WebSocket { .. } if self.envelope => Framing::Ndjson,
             Transport::WebSocket { deflated: true } => Framing::DeflatedWebSocket,
             Transport::WebSocket { deflated: false } => Framing::WebSocket,
+        }
+    }
+
+    /// What this session has before the bytes of a publication, where those are the same for all
+    /// sessions on the channel; `None` where it has more of its own.
+    pub fn lead(&self) -> Option<Lead<'_>> {
+        let alone = self.channels.len() == 1;
+        match &self.transport {
+            Transport::Ndjson if alone => Some(Lead(None)),
+            _ if self.envelope => None,
+            Transport::Comet(call) if call.is_callback() => Some(Lead(Some(call))),
+            Transport::Comet(_) | Transport::Ndjson => None,
+            Transport::Sse | Transport::WebSocket { .. } => Some(Lead(None)),
         }
     }
 
@@ -129,11 +142,13 @@ impl Encoder {
         positions: &[Position],
         out: &mut Output,
     ) {
-        let alone = self.channels.len() == 1;
+        if let Some(lead) = self.lead() {
+            if !lead.is_empty() {
+                lead.write(out.buffer());
+            }
+            return out.share(encoded.bytes().clone());
+        }
         match &self.transport {
-            Transport::Ndjson if alone => out.share(encoded.bytes().clone()),
-            Transport::Sse if !self.envelope => out.share(encoded.bytes().clone()),
-            Transport::WebSocket { .. } if !self.envelope => out.share(encoded.bytes().clone()),
             Transport::Ndjson => {
                 encoded.share_item(&self.token(positions), out);
                 out.buffer().push(b'\n');
@@ -162,10 +177,10 @@ impl Encoder {
                     let name = if binary { "base64" } else { "data" };
                     let name = format!(",\"{name}\":");
                     out.buffer().extend_from_slice(name.as_bytes());
-                    out.share(encoded.bytes().clone());
+                    out.share(encoded.expression());
                     out.buffer().push(b'}');
                 } else {
-                    out.share(encoded.bytes().clone());
+                    out.share(encoded.expression());
                     if binary {
                         details = details.base64();
                     }
@@ -233,6 +248,24 @@ impl Encoder {
     }
 }
 
+/// What stands before the shared bytes of each publication of one session.
+#[derive(Debug, Clone, Copy)]
+pub struct Lead<'a>(Option<&'a Call>);
+
+impl Lead<'_> {
+    /// Whether it is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Writes it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        if let Some(call) = self.0 {
+            call.write_open(out);
+        }
+    }
+}
+
 fn write_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     Head::whole(opcode, payload.len()).write(out);
     out.extend_from_slice(payload);
@@ -266,7 +299,7 @@ mod tests {
 
     fn comet() -> Transport {
         let call = Call::new(Callback::in_parent("parent.cometMessage").unwrap());
-        Transport::Comet(call.nonce(Nonce::from_bytes([0; 16])))
+        Transport::Comet(Box::new(call.nonce(Nonce::from_bytes([0; 16]))))
     }
 
     fn written(write: impl FnOnce(&mut Output)) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use crate::{
     Binding, Channel, Data, Output, Publication,
-    comet::SafeExpression,
+    comet::{Details, SafeExpression, write_callback_close},
     ndjson, sse, token_of,
     ws::{
         Shared,
@@ -20,7 +20,8 @@ pub enum Framing {
     Sse,
     /// An item with its line's end; also the envelope of SSE.
     Ndjson,
-    /// The JavaScript expression of the data, which each session's call goes around.
+    /// The JavaScript expression of the data and what stands behind it for a callback of a session
+    /// on one channel; before it stands each session's own script element.
     Comet,
     /// A frame of the data alone: text, or binary for bytes.
     WebSocket,
@@ -37,8 +38,18 @@ impl Framing {
 #[derive(Debug, Clone)]
 pub struct Encoded {
     bytes: Bytes,
+    /// The part that sessions on several channels have in common, or have of their own.
+    part: Part,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    /// A frame has no parts.
+    Whole,
     /// Where the token of a session on this channel alone stands, to be replaced by another's.
-    token: Option<Range<usize>>,
+    Token(Range<usize>),
+    /// Where the JavaScript expression of the data ends.
+    Expression(usize),
 }
 
 impl Encoded {
@@ -48,7 +59,7 @@ impl Encoded {
         match framing {
             Framing::Sse => Self::sse(publication, &token),
             Framing::Ndjson => Self::ndjson(channel, publication, &token),
-            Framing::Comet => Self::comet(publication),
+            Framing::Comet => Self::comet(publication, &token),
             Framing::WebSocket => Self::web_socket(frame(publication).frame()),
             Framing::DeflatedWebSocket => Self::web_socket(deflated(frame(publication)).smallest()),
         }
@@ -70,7 +81,7 @@ impl Encoded {
         sse::write_end(&mut out);
         Self {
             bytes: exactly(out),
-            token: Some(start..start + token.len()),
+            part: Part::Token(start..start + token.len()),
         }
     }
 
@@ -80,30 +91,38 @@ impl Encoded {
         out.push('\n');
         Self {
             bytes: exactly(out.into_bytes()),
-            token: Some(token),
+            part: Part::Token(token),
         }
     }
 
-    fn comet(publication: &Publication) -> Self {
+    fn comet(publication: &Publication, token: &str) -> Self {
+        let mut details = Details::at(token);
         let expression = match &publication.data {
             Data::Text(text) => SafeExpression::string(text),
             Data::Json(json) => SafeExpression::json(json.as_str()),
-            Data::Bytes(bytes) => SafeExpression::string(&STANDARD.encode(bytes)),
+            Data::Bytes(bytes) => {
+                details = details.base64();
+                SafeExpression::string(&STANDARD.encode(bytes))
+            }
         };
+        let mut out = Vec::with_capacity(expression.as_bytes().len() + token.len() + 64);
+        out.extend_from_slice(expression.as_bytes());
+        let end = out.len();
+        write_callback_close(&details, &mut out);
         Self {
-            bytes: expression.as_bytes().clone(),
-            token: None,
+            bytes: exactly(out),
+            part: Part::Expression(end),
         }
     }
 
     fn web_socket(frame: &Bytes) -> Self {
         Self {
             bytes: frame.clone(),
-            token: None,
+            part: Part::Whole,
         }
     }
 
-    /// The bytes for a session on this channel alone.
+    /// The bytes for a session on this channel alone, behind what is the session's own.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -120,18 +139,32 @@ impl Encoded {
 
     /// Length of the item with this token in place of the channel's own, without its line's end.
     pub fn item_len(&self, token: &str) -> usize {
-        let own = self.token.as_ref().map_or(0, Range::len);
-        self.bytes.len() - "\n".len() - own + token.len()
+        self.bytes.len() - "\n".len() - self.token().len() + token.len()
     }
 
     /// Writes the item of [`Framing::Ndjson`] with another token in place of the channel's own,
     /// without its line's end.
     pub fn share_item(&self, token: &str, out: &mut Output) {
-        let own = self.token.clone().unwrap_or_default();
+        let own = self.token();
         let end = self.bytes.len() - "\n".len();
         out.buffer().extend_from_slice(&self.bytes[..own.start]);
         out.buffer().extend_from_slice(token.as_bytes());
         out.share(self.bytes.slice(own.end..end));
+    }
+
+    /// The JavaScript expression alone, of [`Framing::Comet`].
+    pub fn expression(&self) -> Bytes {
+        match self.part {
+            Part::Expression(end) => self.bytes.slice(..end),
+            _ => Bytes::new(),
+        }
+    }
+
+    fn token(&self) -> Range<usize> {
+        match &self.part {
+            Part::Token(token) => token.clone(),
+            _ => 0..0,
+        }
     }
 }
 

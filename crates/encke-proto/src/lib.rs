@@ -34,7 +34,7 @@ mod framing;
 pub use framing::{Encoded, Framing};
 
 mod encoder;
-pub use encoder::{Encoder, Transport};
+pub use encoder::{Encoder, Lead, Transport};
 
 #[doc(hidden)]
 pub mod fuzz;

@@ -4,7 +4,11 @@
 //! covers it; and it says where it stands before anything else.
 
 use crate::Position;
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU32,
+    slice,
+    time::{Duration, Instant},
+};
 
 /// Publications that a subscriber cannot have any more, first and last included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,14 +82,37 @@ pub enum Transmit<P> {
 /// [`handle_disconnect`](Self::handle_disconnect).
 #[derive(Debug)]
 pub struct Session {
-    cursors: Box<[Position]>,
-    turn: usize,
-    keep_alive: Duration,
-    /// `None` where no ping is ever due.
+    cursors: Cursors,
+    /// Milliseconds; `None` where no ping is ever due.
+    keep_alive: Option<NonZeroU32>,
     ping_at: Option<Instant>,
+    turn: u8,
     phase: Phase,
     /// Said once the logs have nothing more.
     goodbye: Option<Disconnect>,
+}
+
+/// One per channel. Most sessions have one, and there are many of them.
+#[derive(Debug)]
+enum Cursors {
+    One(Position),
+    Many(Box<[Position]>),
+}
+
+impl Cursors {
+    fn as_slice(&self) -> &[Position] {
+        match self {
+            Self::One(cursor) => slice::from_ref(cursor),
+            Self::Many(cursors) => cursors,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Position] {
+        match self {
+            Self::One(cursor) => slice::from_mut(cursor),
+            Self::Many(cursors) => cursors,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +123,18 @@ enum Phase {
 }
 
 impl Session {
-    /// A session whose channels stand at `cursors`; a `keep_alive` of zero never pings.
-    pub fn new(cursors: impl Into<Box<[Position]>>, keep_alive: Duration, now: Instant) -> Self {
+    /// A session whose channels, at most 256, stand at `cursors`.
+    ///
+    /// Kept to the millisecond: a `keep_alive` of less never pings, nor does one of over 49 days.
+    pub fn new(cursors: &[Position], keep_alive: Duration, now: Instant) -> Self {
+        let keep_alive = u32::try_from(keep_alive.as_millis())
+            .ok()
+            .and_then(NonZeroU32::new);
         Self {
-            cursors: cursors.into(),
+            cursors: match cursors {
+                [cursor] => Cursors::One(*cursor),
+                cursors => Cursors::Many(cursors.into()),
+            },
             turn: 0,
             keep_alive,
             ping_at: next_ping(keep_alive, now),
@@ -110,7 +145,19 @@ impl Session {
 
     /// Where the session stands in each of its channels, after what was transmitted last.
     pub fn positions(&self) -> &[Position] {
-        &self.cursors
+        self.cursors.as_slice()
+    }
+
+    /// Hands out everything of this channel up to `to` in one: what the caller has as bytes that
+    /// other sessions at the same place get too.
+    pub fn advance(&mut self, channel: usize, to: Position, now: Instant) {
+        self.cursors.as_mut_slice()[channel] = to;
+        self.ping_at = next_ping(self.keep_alive, now);
+    }
+
+    /// Whether it hands out publications: it has said where it stands, and has not ended.
+    pub fn is_live(&self) -> bool {
+        self.phase == Phase::Live
     }
 
     /// The next thing to send, if there is one now.
@@ -160,11 +207,11 @@ impl Session {
         &mut self,
         mut read: impl FnMut(usize, &mut Position) -> Option<Read<P>>,
     ) -> Option<Transmit<P>> {
-        let count = self.cursors.len();
-        for _ in 0..count {
-            let channel = self.turn;
-            self.turn = (self.turn + 1) % count;
-            match read(channel, &mut self.cursors[channel]) {
+        let cursors = self.cursors.as_mut_slice();
+        for _ in 0..cursors.len() {
+            let channel = usize::from(self.turn);
+            self.turn = ((channel + 1) % cursors.len()) as u8;
+            match read(channel, &mut cursors[channel]) {
                 Some(Read::Publication(publication)) => {
                     return Some(Transmit::Publication {
                         channel,
@@ -189,9 +236,8 @@ impl Session {
     }
 }
 
-fn next_ping(keep_alive: Duration, now: Instant) -> Option<Instant> {
-    now.checked_add(keep_alive)
-        .filter(|_| !keep_alive.is_zero())
+fn next_ping(keep_alive: Option<NonZeroU32>, now: Instant) -> Option<Instant> {
+    now.checked_add(Duration::from_millis(keep_alive?.get().into()))
 }
 
 #[cfg(test)]
@@ -213,7 +259,7 @@ mod tests {
 
     fn session(channels: usize, now: Instant) -> Session {
         let start = Position::new(Epoch::new(1), 0);
-        Session::new(vec![start; channels], KEEP_ALIVE, now)
+        Session::new(&vec![start; channels], KEEP_ALIVE, now)
     }
 
     fn publication(channel: usize, publication: u64) -> Option<Transmit<u64>> {
@@ -267,7 +313,7 @@ mod tests {
     fn no_keep_alive_is_no_ping() {
         let now = Instant::now();
         for never in [Duration::ZERO, Duration::MAX] {
-            let mut session = Session::new([Position::UNKNOWN], never, now);
+            let mut session = Session::new(&[Position::UNKNOWN], never, now);
             session.poll_transmit(now, up_to(&[0]));
             assert_eq!(session.next_timeout(), None);
             assert_eq!(session.poll_transmit(now, up_to(&[0])), None);

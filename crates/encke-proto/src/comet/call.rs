@@ -86,22 +86,20 @@ impl Call {
     /// Writes what stands after the message.
     pub fn write_close(&self, details: &Details<'_>, out: &mut Vec<u8>) {
         match &self.target {
-            Target::Callback(_) if details.is_empty() => {}
-            Target::Callback(_) => {
-                out.extend_from_slice(b",{");
-                details.write(out);
-                out.push(b'}');
-            }
+            Target::Callback(_) => write_callback_close(details, out),
             Target::Post(origin) => {
                 if !details.is_empty() {
                     out.push(b',');
                     details.write(out);
                 }
                 write_post_close(origin, out);
-                return;
             }
         }
-        out.extend_from_slice(b");</script>");
+    }
+
+    /// Whether what stands after a message is the same for every callback.
+    pub(crate) fn is_callback(&self) -> bool {
+        matches!(self.target, Target::Callback(_))
     }
 
     /// Writes an empty script, which shows that the connection is alive and calls nothing.
@@ -109,6 +107,16 @@ impl Call {
         write_script_open(self.nonce.as_ref(), out);
         out.extend_from_slice(b"</script>");
     }
+}
+
+/// Writes what stands after a message for a callback, whichever it is.
+pub(crate) fn write_callback_close(details: &Details<'_>, out: &mut Vec<u8>) {
+    if !details.is_empty() {
+        out.extend_from_slice(b",{");
+        details.write(out);
+        out.push(b'}');
+    }
+    out.extend_from_slice(b");</script>");
 }
 
 fn write_post_close(origin: &Origin, out: &mut Vec<u8>) {
