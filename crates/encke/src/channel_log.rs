@@ -6,18 +6,19 @@
 
 use crate::{
     config::Retention,
-    log::{Item, Log, Memory},
-    mark::Mark,
+    log::{Item, Log, Memory, Window},
+    mark::{BoardMark, Mark},
     sync::{Mutex, lock},
 };
 use encke_proto::{Channel, Data, Position, Publication, Read, Start};
 use slab::Slab;
-use std::{sync::Arc, task::Waker, time::Instant};
+use std::{ops::Deref, sync::Arc, task::Waker, time::Instant};
 
 /// One channel's log, shared by publishers, readers and the sweep.
 #[derive(Debug)]
 pub(crate) struct ChannelLog {
-    channel: Channel,
+    /// The one channel, shared with the sessions that listen to it alone.
+    channels: Arc<[Channel]>,
     retention: Retention,
     state: Mutex<State>,
 }
@@ -25,11 +26,29 @@ pub(crate) struct ChannelLog {
 #[derive(Debug)]
 struct State {
     log: Log,
-    readers: Slab<Arc<Mark>>,
+    readers: Slab<Reader>,
     /// Since when nobody has used this log, as far as the sweep has seen.
     idle_since: Option<Instant>,
     /// The hub has forgotten this log: whoever still holds it asks the hub for the next one.
     retired: bool,
+}
+
+/// What is told of news.
+#[derive(Debug)]
+pub(crate) enum Reader {
+    /// A task that reads this log, perhaps among a few.
+    Task(Arc<Mark>),
+    /// A task that reads many logs for many clients.
+    Shard(Arc<BoardMark>),
+}
+
+impl Reader {
+    fn tell(&self) -> Option<Waker> {
+        match self {
+            Self::Task(mark) => mark.set(),
+            Self::Shard(mark) => mark.set(),
+        }
+    }
 }
 
 /// The log was retired between finding and using it.
@@ -39,7 +58,7 @@ pub(crate) struct Retired;
 impl ChannelLog {
     pub(crate) fn new(channel: Channel, retention: Retention, start: Position) -> Self {
         Self {
-            channel,
+            channels: Arc::from([channel]),
             retention,
             state: Mutex::new(State {
                 log: Log::new(start),
@@ -51,7 +70,12 @@ impl ChannelLog {
     }
 
     pub(crate) fn channel(&self) -> &Channel {
-        &self.channel
+        &self.channels[0]
+    }
+
+    /// Its channel as all the channels of a session.
+    pub(crate) fn channels(&self) -> &Arc<[Channel]> {
+        &self.channels
     }
 
     /// Appends a publication and wakes whoever reads this log.
@@ -86,13 +110,30 @@ impl ChannelLog {
         now: Instant,
     ) -> Result<(Attachment, Position), Retired> {
         self.use_live(|state| {
-            let key = state.readers.insert(mark);
             let attachment = Attachment {
                 log: self.clone(),
-                key,
+                key: state.readers.insert(Reader::Task(mark)),
             };
             (attachment, state.log.place(start, &self.retention, now))
         })
+    }
+
+    /// The position of the newest publication.
+    pub(crate) fn head(&self) -> Position {
+        self.with(|state| state.log.head())
+    }
+
+    /// Gives what follows `cursor`, which is moved behind it.
+    pub(crate) fn read(&self, cursor: &mut Position, now: Instant) -> Option<Read<Arc<Item>>> {
+        self.with(|state| state.log.read(cursor, &self.retention, now))
+    }
+
+    /// Looks at what follows `cursor`, for many readers at once: `window` has it then, up to about
+    /// `limit` bytes. Nothing where a gap comes first.
+    pub(crate) fn look(&self, cursor: Position, limit: usize, now: Instant, window: &mut Window) {
+        self.with(|state| {
+            state.log.look(cursor, &self.retention, limit, now, window);
+        });
     }
 
     /// Drops what has expired; gives whether nobody has used this log for as long as a client may
@@ -154,7 +195,7 @@ impl State {
     fn set_marks(&self) -> Vec<Waker> {
         self.readers
             .iter()
-            .filter_map(|(_, mark)| mark.set())
+            .filter_map(|(_, reader)| reader.tell())
             .collect()
     }
 
@@ -171,21 +212,30 @@ pub(crate) struct Attachment {
 }
 
 impl Attachment {
-    pub(crate) fn channel(&self) -> &Channel {
-        &self.log.channel
+    /// Another reader of the same log.
+    ///
+    /// This one's place keeps the log from being retired meanwhile.
+    pub(crate) fn share(&self, reader: Reader) -> Self {
+        let key = self.log.with(|state| state.readers.insert(reader));
+        Self {
+            log: self.log.clone(),
+            key,
+        }
     }
+}
 
-    /// Gives what follows `cursor`, which is moved behind it.
-    pub(crate) fn read(&self, cursor: &mut Position, now: Instant) -> Option<Read<Arc<Item>>> {
-        self.log
-            .with(|state| state.log.read(cursor, &self.log.retention, now))
+impl Deref for Attachment {
+    type Target = Arc<ChannelLog>;
+
+    fn deref(&self) -> &Arc<ChannelLog> {
+        &self.log
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        let mark = self.log.with(|state| state.readers.remove(self.key));
-        drop(mark);
+        let reader = self.log.with(|state| state.readers.remove(self.key));
+        drop(reader);
     }
 }
 

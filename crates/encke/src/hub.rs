@@ -18,7 +18,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError, RwLock, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -67,6 +67,7 @@ impl Hub {
                 trimming: Mutex::new(()),
                 counters: Counters::default(),
                 sessions: Mutex::default(),
+                in_shards: AtomicUsize::new(0),
                 closing: AtomicBool::new(false),
                 sweep: Mutex::default(),
             }),
@@ -186,6 +187,8 @@ pub(crate) struct Shared {
     /// Held by the one publisher that trims.
     trimming: Mutex<()>,
     sessions: Mutex<Slab<SessionHandle>>,
+    /// Sessions whose sockets are in shards, which watch them themselves.
+    in_shards: AtomicUsize,
     closing: AtomicBool,
     sweep: Mutex<Option<AbortHandle>>,
 }
@@ -206,7 +209,7 @@ impl Shared {
     fn stats(&self) -> Stats {
         Stats {
             channels: self.read_logs().by_channel.len(),
-            sessions: self.lock_sessions().len(),
+            sessions: self.lock_sessions().len() + self.in_shards.load(Ordering::Relaxed),
             memory: self.memory.bytes(),
             ..self.counters.snapshot()
         }
@@ -244,6 +247,16 @@ impl Shared {
 
     pub(crate) fn leave(&self, session: usize) {
         self.lock_sessions().remove(session);
+    }
+
+    /// A session went to a shard.
+    pub(crate) fn joined_shard(&self) {
+        self.in_shards.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A session of a shard ended.
+    pub(crate) fn left_shard(&self) {
+        self.in_shards.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Uses the channel's log, made if need be; again where it was retired in between.

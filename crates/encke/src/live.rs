@@ -9,10 +9,19 @@ mod publish;
 mod query;
 mod request;
 mod session;
+#[cfg(target_os = "linux")]
+mod shard;
+#[cfg(not(target_os = "linux"))]
+#[path = "live/shard_absent.rs"]
+mod shard;
 mod socket;
+mod speaker;
 
 pub use self::authorize::{Action, CrossOrigin, Grant, Refusal};
-pub(crate) use self::session::SessionHandle;
+pub(crate) use self::{
+    session::SessionHandle,
+    shard::{Seat, Shards},
+};
 
 use self::{
     authorize::{Authorize, Decision, listen_only},
@@ -238,7 +247,7 @@ impl Live {
                     Some(_) => &self.settings.speaking,
                     None => &self.settings.listening,
                 };
-                let socket = listen::Socket {
+                let socket = listen::Opening {
                     upgrade,
                     publish_to,
                     config: config.clone(),

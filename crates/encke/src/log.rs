@@ -4,6 +4,7 @@
 //! that does. No time is asked here: it is an argument.
 
 mod item;
+mod window;
 
 use crate::config::Retention;
 use encke_proto::{Epoch, Gap, Position, Read, Start};
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub(crate) use item::{Item, Memory};
+pub(crate) use window::Window;
 
 /// An append-only log with two bounds: history, for newcomers, and the live window, for cursors
 /// that fall behind. An item leaves only when it is outside both.
@@ -134,6 +136,34 @@ impl Log {
         cursor.offset = next;
         let entry = &self.items[(next - first) as usize];
         Some(Read::Publication(entry.item.clone()))
+    }
+
+    /// Puts what follows `cursor` into `window`, up to about `limit` bytes of data; nothing where a
+    /// gap comes first.
+    pub(crate) fn look(
+        &mut self,
+        cursor: Position,
+        retention: &Retention,
+        limit: usize,
+        now: Instant,
+        window: &mut Window,
+    ) {
+        self.expire(retention, now);
+        window.clear();
+        let known = self.first() - 1..=self.head;
+        if cursor.epoch != self.epoch || !known.contains(&cursor.offset) {
+            return;
+        }
+        window.begin(cursor);
+        let next = cursor.offset + 1 - self.first();
+        let mut bytes = 0;
+        for entry in self.items.range(next as usize..) {
+            if bytes > limit {
+                break;
+            }
+            bytes += entry.item.publication().data.len() + ITEM_WEIGHT as usize;
+            window.push(entry.item.clone());
+        }
     }
 
     /// Drops what is outside both bounds.

@@ -3,22 +3,24 @@
 mod connection;
 mod io;
 mod peer;
+mod slot;
 
 #[cfg(feature = "tls")]
 mod http2;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub(crate) use self::peer::Peer;
+pub(crate) use self::{io::take_socket, peer::Peer, slot::Offer};
 
 use self::connection::Connections;
-use crate::{BoxError, Shutdown};
+use crate::{BoxError, Shutdown, live::Shards};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::{
     fmt,
     io::{Error, ErrorKind, Result},
     pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -49,6 +51,7 @@ pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
             tls: None,
         },
         graceful: Box::pin(std::future::pending()),
+        shards: None,
     }
 }
 
@@ -59,6 +62,8 @@ pub struct Serve<S> {
     connections: Connections<S>,
     /// Begins the shutdown.
     graceful: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// `None` for one per core.
+    shards: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +119,18 @@ impl<S> Serve<S> {
         self
     }
 
+    /// How many tasks write to the sessions of [`Hub::live`](crate::Hub::live) that leave HTTP.
+    ///
+    /// Default: one per core. Over HTTP/1.1 without TLS a session takes its socket away once its
+    /// response has begun: then it costs a few hundred bytes, no task and no timer. It stays where
+    /// it is if the head says that something encodes the response, or if its first bytes were
+    /// changed on the way. A layer that changes only what comes later would not be asked any more:
+    /// with 0 no session leaves. Elsewhere than on Linux none does.
+    pub fn shards(mut self, count: usize) -> Self {
+        self.shards = Some(count);
+        self
+    }
+
     /// How long a client may take to send a request's head, or stay connected between requests.
     ///
     /// Default: 10 seconds.
@@ -159,8 +176,12 @@ where
             listener,
             connections,
             mut graceful,
+            shards,
         } = self;
         let shutdown = connections.shutdown.clone();
+        let stall_limit = connections.limits.stall;
+        let shards = Arc::new(Shards::new(shards, shutdown.clone(), stall_limit));
+        let _cut = Cut(shards.clone());
         let mut begun = pin!(shutdown.begun());
         let mut open = JoinSet::new();
         loop {
@@ -172,7 +193,7 @@ where
             };
             match accepted {
                 Ok((stream, _)) => {
-                    open.spawn(connections.clone().serve(stream));
+                    open.spawn(connections.clone().serve(stream, shards.clone()));
                 }
                 Err(error) if is_of_connection(&error) => {}
                 Err(error) => {
@@ -183,9 +204,21 @@ where
         }
         drop(listener);
         shutdown.begin();
-        let drained = async { while open.join_next().await.is_some() {} };
+        let drained = async {
+            while open.join_next().await.is_some() {}
+            shards.drained().await;
+        };
         let _ = tokio::time::timeout(connections.limits.drain, drained).await;
         Ok(())
+    }
+}
+
+/// Ends what is still in the shards when the server is dropped.
+struct Cut(Arc<Shards>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.cut();
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod upgrade;
 pub use upgrade::NotUpgradable;
-pub(crate) use upgrade::Upgrade;
+pub(crate) use upgrade::{Socket, Upgrade};
 
 mod options;
 mod origin;

@@ -1,31 +1,101 @@
 //! The body of a session's response.
 
-use super::session::{Member, SessionHandle, Stalled};
+use super::{
+    Seat,
+    session::{Member, SessionHandle, Stalled},
+};
+use crate::{
+    BoxError,
+    serve::{Offer, Peer},
+};
 use bytes::Bytes;
 use http_body::Frame;
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 /// A session whose client is behind a server's body: polled when there is room for more.
-pub(super) struct LiveBody(Member);
+///
+/// Under a server of ours it offers to go on without HTTP.
+pub(super) struct LiveBody {
+    session: Member,
+    leaving: Leaving,
+}
+
+enum Leaving {
+    /// It has somewhere to go.
+    To(Seat, Arc<Peer>),
+    /// It has offered to, and says nothing until there is an answer.
+    Offered(Arc<Peer>),
+    /// It stays.
+    No,
+}
+
+/// The session went on without HTTP: the response is over for whoever polls it.
+#[derive(Debug, thiserror::Error)]
+#[error("the session goes on without HTTP")]
+struct Left;
 
 impl LiveBody {
-    pub(super) fn new(session: SessionHandle) -> Self {
-        Self(Member::join(session))
+    pub(super) fn new(session: SessionHandle, leaving: Option<(Seat, Arc<Peer>)>) -> Self {
+        Self {
+            session: Member::join(session),
+            leaving: leaving.map_or(Leaving::No, |(seat, peer)| Leaving::To(seat, peer)),
+        }
+    }
+
+    fn poll_bytes(&self, cx: &Context<'_>) -> Poll<Option<Result<Bytes, Stalled>>> {
+        self.session.poll_bytes(cx)
+    }
+
+    /// Offers the session, whose first bytes these are.
+    fn offer(&mut self, first: &Bytes, cx: &Context<'_>) {
+        let Leaving::To(seat, peer) = std::mem::replace(&mut self.leaving, Leaving::No) else {
+            return;
+        };
+        let session = self.session.handle();
+        let offer = Offer {
+            first: first.clone(),
+            take: Box::new(move |socket| {
+                if let Some(parts) = session.detach() {
+                    seat.join(socket, parts);
+                }
+            }),
+        };
+        peer.offer(offer, cx);
+        self.leaving = Leaving::Offered(peer);
     }
 }
 
 impl http_body::Body for LiveBody {
     type Data = Bytes;
-    type Error = Stalled;
+    type Error = BoxError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Stalled>>> {
-        let bytes = self.0.poll_bytes(cx);
-        bytes.map(|bytes| bytes.map(|bytes| bytes.map(Frame::data)))
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Leaving::Offered(peer) = &self.leaving {
+            if ready!(peer.poll_answer(cx)) {
+                return Poll::Ready(Some(Err(Left.into())));
+            }
+            self.leaving = Leaving::No;
+        }
+        let bytes = ready!(self.poll_bytes(cx));
+        if let Some(Ok(first)) = &bytes {
+            self.offer(first, cx);
+        }
+        Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
+    }
+}
+
+/// An offer ends with its response.
+impl Drop for LiveBody {
+    fn drop(&mut self) {
+        if let Leaving::Offered(peer) = &self.leaving {
+            peer.withdraw();
+        }
     }
 }

@@ -4,23 +4,25 @@ use super::{
     Settings,
     body::LiveBody,
     request::{Listen, Wanted},
-    session::{LiveSession, Member},
-    socket::LiveSocket,
+    session::{Asked, LiveSession, Member},
+    socket::{Dialog, LiveSocket},
 };
 use crate::{
     Body, CspNonce, SameOriginFrame,
     hub::Shared,
     live_headers::live_headers,
     problem,
-    serve::Peer,
-    websocket::{Driver, End, Upgrade},
+    serve::{Peer, take_socket},
+    shutdown::Shutdown,
+    websocket::{Driver, End, Socket, Upgrade},
 };
 use encke_proto::{
-    Channel, Encoder, Transport,
+    Channel, Transport,
     comet::{Call, Nonce},
     ws::{self, KeepAlive},
 };
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use hyper_util::rt::TokioIo;
 use std::{sync::Arc, time::Duration};
 
 /// How long the client may take to answer a ping before it counts as lost.
@@ -46,15 +48,23 @@ pub(super) fn listen(
     if request.method == http::Method::HEAD {
         return response;
     }
-    let encoder = Encoder::new(transport, listen.envelope, channels);
     let peer = request.extensions.get::<Arc<Peer>>().cloned();
-    let session = LiveSession::open(hub.clone(), peer, encoder, &listen.starts);
-    *response.body_mut() = Body::new(LiveBody::new(session));
+    let asked = Asked {
+        transport,
+        envelope: listen.envelope,
+        channels,
+        starts: &listen.starts,
+    };
+    let session = LiveSession::open(hub.clone(), peer.clone(), asked);
+    let leaving = peer
+        .filter(|_| request.version == http::Version::HTTP_11)
+        .and_then(|peer| Some((peer.seat()?, peer)));
+    *response.body_mut() = Body::new(LiveBody::new(session, leaving));
     response
 }
 
 /// A WebSocket to be opened.
-pub(super) struct Socket {
+pub(super) struct Opening {
     pub(super) upgrade: Upgrade,
     pub(super) publish_to: Option<Channel>,
     pub(super) config: Arc<ws::Config>,
@@ -79,7 +89,7 @@ pub(super) fn open_socket(
     request: &Parts,
     channels: Arc<[Channel]>,
     listen: Listen,
-    socket: Socket,
+    socket: Opening,
 ) -> Response<Body> {
     if hub.is_closing() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub is shut down");
@@ -91,23 +101,47 @@ pub(super) fn open_socket(
     };
     let agreement = accepted.deflate();
     let deflated = agreement.is_some_and(|agreement| agreement.takes_shared());
-    let encoder = Encoder::new(Transport::WebSocket { deflated }, listen.envelope, channels);
     let peer = request.extensions.get::<Arc<Peer>>().cloned();
-    let session = LiveSession::open(hub.clone(), peer, encoder, &listen.starts);
+    let asked = Asked {
+        transport: Transport::WebSocket { deflated },
+        envelope: listen.envelope,
+        channels,
+        starts: &listen.starts,
+    };
+    let session = LiveSession::open(hub.clone(), peer, asked);
     let session = Member::join(session);
     let shutdown = accepted.shutdown();
+    let peer = accepted.peer();
     accepted.spawn(move |io| async move {
         let Ok(io) = io else { return };
         let now = tokio::time::Instant::now().into_std();
         let connection = ws::Connection::server(socket.config, agreement, now);
-        let mut talk = LiveSocket::new(connection, session, socket.publish_to);
-        let stall_limit = talk.stall_limit();
-        let driver = Driver::new(io, &mut talk, stall_limit, shutdown.as_ref());
-        if driver.run().await == End::Stalled {
-            talk.stalls();
+        let dialog = Dialog::new(connection, socket.publish_to);
+        let Some(seat) = peer.and_then(|peer| peer.seat()) else {
+            return run(io, LiveSocket::new(dialog, session), shutdown).await;
+        };
+        match take_socket(io.into_inner()) {
+            Ok(Ok((socket, input))) => {
+                if let Some(parts) = session.detach() {
+                    seat.join_web_socket(socket, parts, dialog, &input);
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "socket lost"),
+            Err(io) => {
+                let talk = LiveSocket::new(dialog, session);
+                run(TokioIo::new(io), talk, shutdown).await;
+            }
         }
     });
     response
+}
+
+async fn run(io: Socket, mut talk: LiveSocket, shutdown: Option<Shutdown>) {
+    let stall_limit = talk.stall_limit();
+    let driver = Driver::new(io, &mut talk, stall_limit, shutdown.as_ref());
+    if driver.run().await == End::Stalled {
+        talk.stalls();
+    }
 }
 
 /// The transport and its response, without a body; `None` where there is no nonce to be had.
@@ -147,7 +181,10 @@ fn begin_comet(
         .headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, policy);
     response.extensions_mut().insert(SameOriginFrame);
-    Some((Transport::Comet(call.nonce(Nonce::from(nonce))), response))
+    Some((
+        Transport::Comet(Box::new(call.nonce(Nonce::from(nonce)))),
+        response,
+    ))
 }
 
 fn respond(content_type: &'static str) -> Response<Body> {

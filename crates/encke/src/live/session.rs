@@ -3,11 +3,11 @@
 //! The hub's sweep wakes it when a ping is due, and takes its state away when the client stalls,
 //! whether or not the server ever polls the body again.
 
-use crate::{channel_log::Attachment, hub::Shared, log::Item, mark::Mark, serve::Peer};
+use super::speaker::{Speaker, WRITE_SIZE};
+use crate::{channel_log::Attachment, hub::Shared, mark::Mark, serve::Peer};
 use bytes::Bytes;
 use encke_proto::{
-    Channel, Data, Disconnect, Encoder, Output, Position, Session, Start, Transmit,
-    ws::{CloseCode, CloseFrame},
+    Channel, Data, Disconnect, Encoder, Output, Position, Session, Start, Transport, ws::CloseFrame,
 };
 use std::{
     ops::Deref,
@@ -15,9 +15,6 @@ use std::{
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
-
-/// Most bytes of one write. A client that takes one within the stall limit is slow, not stalled.
-const WRITE_SIZE: usize = 16 << 10;
 
 /// One connected client.
 pub(crate) struct LiveSession {
@@ -32,15 +29,31 @@ pub(crate) struct LiveSession {
 pub(crate) type SessionHandle = Arc<LiveSession>;
 
 struct State {
-    session: Session,
-    encoder: Encoder,
+    speaker: Speaker,
     attachments: Box<[Attachment]>,
     /// Encoded and not handed over yet: less than a write, or the rest of one publication.
     output: Output,
-    /// What a WebSocket says in the end, where that is not 1001.
-    close: Option<Box<CloseFrame>>,
     /// When bytes were handed over, until more are asked for.
     handed_over: Option<Instant>,
+}
+
+/// What a client asked for.
+pub(crate) struct Asked<'a> {
+    pub(crate) transport: Transport,
+    pub(crate) envelope: bool,
+    pub(crate) channels: Arc<[Channel]>,
+    /// One per channel.
+    pub(crate) starts: &'a [Start],
+}
+
+/// What a session is, apart from how it is served.
+pub(crate) struct Parts {
+    pub(crate) hub: Arc<Shared>,
+    pub(crate) speaker: Speaker,
+    /// Its places in the logs.
+    pub(crate) attachments: Box<[Attachment]>,
+    /// Encoded and not sent.
+    pub(crate) output: Output,
 }
 
 /// Whether a client that was heard wants more.
@@ -57,30 +70,30 @@ pub(crate) struct Stalled;
 
 impl LiveSession {
     /// Places a cursor in every channel: nothing published from here on is missed.
-    pub(crate) fn open(
-        hub: Arc<Shared>,
-        peer: Option<Arc<Peer>>,
-        encoder: Encoder,
-        starts: &[Start],
-    ) -> Arc<Self> {
+    pub(crate) fn open(hub: Arc<Shared>, peer: Option<Arc<Peer>>, asked: Asked<'_>) -> Arc<Self> {
         let mark = Arc::new(Mark::new());
+        let (attachments, cursors): (Vec<_>, Vec<Position>) = asked
+            .channels
+            .iter()
+            .zip(asked.starts)
+            .map(|(channel, start)| hub.attach(channel, *start, &mark))
+            .unzip();
+        // Most sessions are on one channel, whose name they need not hold themselves.
+        let channels = match &attachments[..] {
+            [one] => one.channels().clone(),
+            _ => asked.channels,
+        };
+        let encoder = Encoder::new(asked.transport, asked.envelope, channels);
         // A WebSocket's own rules ping it, and expect an answer.
         let keep_alive = match encoder.is_web_socket() {
             true => Duration::ZERO,
             false => hub.config.keep_alive,
         };
-        let (attachments, cursors): (Vec<_>, Vec<Position>) = encoder
-            .channels()
-            .iter()
-            .zip(starts)
-            .map(|(channel, start)| hub.attach(channel, *start, &mark))
-            .unzip();
+        let session = Session::new(&cursors, keep_alive, Shared::now());
         let state = State {
-            session: Session::new(cursors, keep_alive, Shared::now()),
-            encoder,
+            speaker: Speaker::new(session, encoder),
             attachments: attachments.into(),
             output: Output::default(),
-            close: None,
             handed_over: None,
         };
         Arc::new(Self {
@@ -125,24 +138,43 @@ impl LiveSession {
             return Poll::Ready(Some(Err(Stalled)));
         };
         if control(&mut state.output) == Goes::Away {
-            state.session.end();
+            state.speaker.session.end();
         }
-        let mut bytes = state.next_bytes(&self.hub, now);
-        // Asked after the logs' locks were held: the shutdown sets its mark under them.
-        if bytes.is_empty() && self.is_to_end() {
-            state.session.handle_disconnect(Disconnect::Shutdown);
-            bytes = state.next_bytes(&self.hub, now);
-        }
+        let attachments = &state.attachments;
+        state.speaker.speak_until(
+            &self.hub,
+            |channel| &attachments[channel],
+            now,
+            || self.is_to_end(),
+            &mut state.output,
+        );
+        let bytes = state.output.take(WRITE_SIZE);
         if !bytes.is_empty() {
             // Whether a socket takes them, who writes them knows better.
-            state.handed_over = (!state.encoder.is_web_socket()).then_some(now);
+            state.handed_over = (!state.speaker.encoder.is_web_socket()).then_some(now);
             return Poll::Ready(Some(Ok(bytes)));
         }
         state.handed_over = None;
-        match state.session.is_ended() {
+        match state.speaker.session.is_ended() {
             true => Poll::Ready(None),
             false => Poll::Pending,
         }
+    }
+
+    /// Takes the session away from here, to be served elsewhere; `None` where it is over.
+    pub(crate) fn detach(&self) -> Option<Parts> {
+        let State {
+            speaker,
+            attachments,
+            output,
+            ..
+        } = self.lock().take()?;
+        Some(Parts {
+            hub: self.hub.clone(),
+            speaker,
+            attachments,
+            output,
+        })
     }
 
     /// Whether hub or server are shutting down: both see to it that sessions are polled then.
@@ -165,19 +197,26 @@ impl LiveSession {
 
     /// What a WebSocket says when the session has ended by itself; `None` where it stalled.
     pub(crate) fn close_frame(&self) -> Option<CloseFrame> {
-        let slot = self.lock();
-        let close = slot.as_ref()?.close.as_deref().cloned();
-        Some(close.unwrap_or_else(|| CloseCode::GOING_AWAY.into()))
+        self.lock()
+            .as_ref()
+            .map(|state| state.speaker.close_frame())
     }
 
     /// Ends a session whose client stalled; wakes one whose ping is due.
     pub(crate) fn sweep(&self, now: Instant) {
         let slot = self.lock();
         let Some(state) = slot.as_ref() else { return };
+        if let Some(peer) = &self.peer
+            && state.handed_over.is_some()
+        {
+            // Whoever sees the connection's bytes would have answered by now.
+            peer.withdraw();
+        }
         let stalled = state
             .handed_over
             .is_some_and(|at| now.saturating_duration_since(at) >= self.stall_limit());
-        let due = state.session.next_timeout().is_some_and(|at| at <= now);
+        let timeout = state.speaker.session.next_timeout();
+        let due = timeout.is_some_and(|at| at <= now);
         drop(slot);
         if stalled {
             self.stalls();
@@ -205,7 +244,7 @@ impl LiveSession {
         let stalled = self.peer.as_ref().is_some_and(|peer| peer.has_stalled());
         self.hub.counters.ended(if stalled {
             Some(Disconnect::Stalled)
-        } else if state.session.is_ended() && self.is_to_end() {
+        } else if state.speaker.session.is_ended() && self.is_to_end() {
             Some(Disconnect::Shutdown)
         } else {
             None
@@ -214,56 +253,6 @@ impl LiveSession {
 
     fn lock(&self) -> MutexGuard<'_, Option<State>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Everything between cursors and heads, up to a full write; nothing where there is none.
-    fn next_bytes(&mut self, hub: &Shared, now: Instant) -> Bytes {
-        while self.output.len() < WRITE_SIZE {
-            let Some(transmit) = self.next_transmit(now) else {
-                break;
-            };
-            self.encode(transmit, hub);
-        }
-        self.output.take(WRITE_SIZE)
-    }
-
-    fn next_transmit(&mut self, now: Instant) -> Option<Transmit<Arc<Item>>> {
-        let attachments = &self.attachments;
-        self.session.poll_transmit(now, |channel, cursor| {
-            attachments[channel].read(cursor, now)
-        })
-    }
-
-    fn encode(&mut self, transmit: Transmit<Arc<Item>>, hub: &Shared) {
-        let positions = self.session.positions();
-        let out = &mut self.output;
-        match transmit {
-            Transmit::Opened => self.encoder.opened(positions, out),
-            Transmit::Publication {
-                channel,
-                publication: item,
-            } => {
-                let name = self.attachments[channel].channel();
-                let encoded = item.encoded(self.encoder.framing(), name);
-                let publication = item.publication();
-                self.encoder
-                    .publication(channel, publication, encoded, positions, out);
-            }
-            Transmit::Gap { channel, gap } => {
-                hub.counters.gap();
-                if let Some(close) = self.encoder.gap_close(&gap) {
-                    self.close = Some(Box::new(close));
-                    self.session.end();
-                } else {
-                    self.encoder.gap(channel, &gap, positions, out);
-                }
-            }
-            Transmit::Ping => self.encoder.ping(out),
-            // A stream of HTTP says goodbye by ending.
-            Transmit::Disconnect(_) => {}
-        }
     }
 }
 
@@ -277,6 +266,10 @@ impl Member {
     pub(super) fn join(session: SessionHandle) -> Self {
         let key = session.hub.join(session.clone());
         Self { session, key }
+    }
+
+    pub(super) fn handle(&self) -> SessionHandle {
+        self.session.clone()
     }
 }
 

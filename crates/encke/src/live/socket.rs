@@ -4,7 +4,10 @@
 //! what is being written. There is no IO here, and no buffer while nothing is half said: whoever
 //! moves the bytes, of one socket or of many, calls [`Talk`].
 
-use super::session::{Goes, Member};
+use super::{
+    session::{Goes, Member},
+    speaker::WRITE_SIZE,
+};
 use crate::websocket::Talk;
 use bytes::Bytes;
 use encke_proto::{
@@ -16,32 +19,111 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Most bytes of one write, and most of those that a control frame may stand behind.
-const WRITE_SIZE: usize = 16 << 10;
-
 /// What a session and its client say to each other.
 pub(super) struct LiveSocket {
-    connection: Connection,
+    dialog: Dialog,
     session: Member,
-    /// Where what the client says is published, if anywhere.
-    publish_to: Option<Channel>,
-    /// How this side ends it, once nothing is half sent.
-    ending: Option<Box<CloseFrame>>,
     /// The session has nothing more; its Close is out, or the answer to the client's.
     ended: bool,
 }
 
-impl LiveSocket {
-    pub(super) fn new(
-        connection: Connection,
-        session: Member,
-        publish_to: Option<Channel>,
-    ) -> Self {
+/// The WebSocket around a session: all that is said but the publications.
+#[derive(Debug)]
+pub(super) struct Dialog {
+    connection: Connection,
+    /// Where what the client says is published, if anywhere.
+    publish_to: Option<Channel>,
+    /// How this side ends it, once nothing is half sent.
+    ending: Option<Box<CloseFrame>>,
+}
+
+impl Dialog {
+    pub(super) fn new(connection: Connection, publish_to: Option<Channel>) -> Self {
         Self {
             connection,
-            session,
             publish_to,
             ending: None,
+        }
+    }
+
+    /// Takes all of `input`; gives to `publish` what the client may publish.
+    pub(super) fn handle_input(
+        &mut self,
+        mut input: &[u8],
+        now: Instant,
+        mut publish: impl FnMut(&Channel, &Data),
+    ) {
+        while !input.is_empty() {
+            input = &input[self.connection.handle_input(input, now)..];
+            while let Some(event) = self.connection.poll_event() {
+                self.handle_event(event, &mut publish);
+            }
+        }
+    }
+
+    fn handle_event(&mut self, event: Event, publish: &mut impl FnMut(&Channel, &Data)) {
+        let data = match event {
+            Event::Message(Message::Text(text)) => Data::from(text.as_str()),
+            Event::Message(Message::Binary(bytes)) => Data::from(Bytes::copy_from_slice(&bytes)),
+            _ => return,
+        };
+        match &self.publish_to {
+            Some(channel) => publish(channel, &data),
+            None => {
+                let reason = "Nobody publishes over this socket";
+                let close = CloseFrame::new(CloseCode::POLICY_VIOLATION, reason);
+                self.ending = Some(Box::new(close));
+            }
+        }
+    }
+
+    /// The client's bytes have ended, or the socket failed.
+    pub(super) fn handle_end(&mut self) {
+        self.connection.handle_end();
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.connection.next_timeout()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.connection.phase()
+    }
+
+    /// Writes what goes before the next publication.
+    pub(super) fn control(&mut self, out: &mut Output, now: Instant) -> Goes {
+        self.connection.poll_transmit(out, now);
+        if let Some(close) = self.ending.take() {
+            self.close(*close, out, now);
+        }
+        self.goes()
+    }
+
+    /// Whether the client wants publications still.
+    fn goes(&self) -> Goes {
+        match self.connection.can_send() {
+            true => Goes::On,
+            false => Goes::Away,
+        }
+    }
+
+    /// Writes a Close, unless one was said.
+    pub(super) fn close(&mut self, close: CloseFrame, out: &mut Output, now: Instant) {
+        if self.connection.can_send() {
+            let _ = self.connection.send(Message::Close(Some(close)), out, now);
+        }
+    }
+}
+
+impl LiveSocket {
+    pub(super) fn new(dialog: Dialog, session: Member) -> Self {
+        Self {
+            dialog,
+            session,
             ended: false,
         }
     }
@@ -56,47 +138,18 @@ impl LiveSocket {
         self.session.stalls();
     }
 
-    fn handle_event(&mut self, event: Event) {
-        let data = match event {
-            Event::Message(Message::Text(text)) => Data::from(text.as_str()),
-            Event::Message(Message::Binary(bytes)) => Data::from(Bytes::copy_from_slice(&bytes)),
-            _ => return,
-        };
-        match &self.publish_to {
-            Some(channel) => self.session.publish(channel, &data),
-            None => {
-                let reason = "Nobody publishes over this socket";
-                let close = CloseFrame::new(CloseCode::POLICY_VIOLATION, reason);
-                self.ending = Some(Box::new(close));
-            }
-        }
-    }
-
     /// What the session has, with control frames in between.
     fn next_of_session(&mut self, now: Instant) -> Poll<Option<Bytes>> {
-        let (connection, ending) = (&mut self.connection, &mut self.ending);
+        let dialog = &mut self.dialog;
         let next = self.session.next_bytes(now, |out| {
             // What is said has to be answered in time: it must not wait behind a large
             // publication that a slow client is still taking.
-            if out.len() < WRITE_SIZE {
-                connection.poll_transmit(out, now);
-                if let Some(close) = ending.take() {
-                    say(*close, connection, out, now);
-                }
-            }
-            match connection.can_send() {
-                true => Goes::On,
-                false => Goes::Away,
+            match out.len() < WRITE_SIZE {
+                true => dialog.control(out, now),
+                false => dialog.goes(),
             }
         });
         next.map(|next| next?.ok())
-    }
-}
-
-/// Says a Close, unless one was said.
-fn say(close: CloseFrame, connection: &mut Connection, out: &mut Output, now: Instant) {
-    if connection.can_send() {
-        let _ = connection.send(Message::Close(Some(close)), out, now);
     }
 }
 
@@ -107,30 +160,26 @@ impl Talk for LiveSocket {
 
     /// Takes all of it.
     fn handle_input(&mut self, input: &[u8], now: Instant) -> usize {
-        let mut rest = input;
-        while !rest.is_empty() {
-            rest = &rest[self.connection.handle_input(rest, now)..];
-            while let Some(event) = self.connection.poll_event() {
-                self.handle_event(event);
-            }
-        }
+        let session = &self.session;
+        self.dialog
+            .handle_input(input, now, |channel, data| session.publish(channel, data));
         input.len()
     }
 
     fn handle_end(&mut self) {
-        self.connection.handle_end();
+        self.dialog.handle_end();
     }
 
     fn handle_failure(&mut self) {
-        self.connection.handle_end();
+        self.dialog.handle_end();
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.connection.next_timeout()
+        self.dialog.next_timeout()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.connection.handle_timeout(now);
+        self.dialog.handle_timeout(now);
     }
 
     fn poll_bytes(&mut self, now: Instant) -> Bytes {
@@ -142,15 +191,15 @@ impl Talk for LiveSocket {
                 Poll::Pending => return Bytes::new(),
             }
             if let Some(close) = self.session.close_frame() {
-                say(close, &mut self.connection, &mut out, now);
+                self.dialog.close(close, &mut out, now);
             }
         }
-        self.connection.poll_transmit(&mut out, now);
+        self.dialog.control(&mut out, now);
         out.take(WRITE_SIZE)
     }
 
     fn phase(&self) -> Phase {
-        self.connection.phase()
+        self.dialog.phase()
     }
 }
 
@@ -159,11 +208,11 @@ mod tests {
     use super::*;
     use crate::{
         Hub, HubConfig,
-        live::session::LiveSession,
+        live::session::{Asked, LiveSession},
         websocket::{Driver, End},
     };
     use encke_proto::{
-        Encoder, Start, Transport,
+        Start, Transport,
         ws::{Config, KeepAlive, MaskKeys},
     };
     use std::sync::Arc;
@@ -176,18 +225,19 @@ mod tests {
     /// What is said to a client of `news`, who may say something too.
     fn talk(hub: &Hub, keep_alive: KeepAlive) -> LiveSocket {
         let news = Channel::new("news").unwrap();
-        let encoder = Encoder::new(
-            Transport::WebSocket { deflated: false },
-            false,
-            Arc::from([news.clone()]),
-        );
-        let session = LiveSession::open(hub.shared().clone(), None, encoder, &[Start::Head]);
+        let asked = Asked {
+            transport: Transport::WebSocket { deflated: false },
+            envelope: false,
+            channels: Arc::from([news.clone()]),
+            starts: &[Start::Head],
+        };
+        let session = LiveSession::open(hub.shared().clone(), None, asked);
         let config = Config {
             keep_alive,
             ..Config::default()
         };
         let connection = Connection::server(Arc::new(config), None, now());
-        LiveSocket::new(connection, Member::join(session), Some(news))
+        LiveSocket::new(Dialog::new(connection, Some(news)), Member::join(session))
     }
 
     /// A socket over which only so much is on its way.

@@ -5,7 +5,7 @@ use super::{
     io::GuardedIo,
     peer::{Line, WithPeer},
 };
-use crate::{BoxError, Shutdown, shutdown};
+use crate::{BoxError, Shutdown, live::Shards, shutdown};
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
@@ -40,12 +40,12 @@ where
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Serves a connection until it ends; once the server shuts down, until its responses have.
-    pub(super) async fn serve(self, stream: TcpStream) {
+    pub(super) async fn serve(self, stream: TcpStream, shards: Arc<Shards>) {
         #[cfg(feature = "tls")]
         let secure = self.tls.is_some();
         #[cfg(not(feature = "tls"))]
         let secure = false;
-        let line = Arc::new(Line::new(self.shutdown.clone(), secure));
+        let line = Arc::new(Line::new(self.shutdown.clone(), secure, shards));
         let io = GuardedIo::new(stream, self.limits.stall, line.clone());
         let served = shutdown::tell(self.shutdown.clone(), self.speak(io, line)).await;
         if let Err(error) = served {

@@ -4,6 +4,9 @@
 //! be written to.
 
 use super::peer::Line;
+use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use std::{
     io::{Error, ErrorKind, IoSlice, Result},
     pin::Pin,
@@ -24,7 +27,10 @@ use tokio::{
 const UNSENT: u32 = 16 << 10;
 
 pub(super) struct GuardedIo {
-    stream: TcpStream,
+    /// `None` once a session has taken it away.
+    stream: Option<TcpStream>,
+    /// What was written since a session offered to.
+    seen: Vec<u8>,
     stall_limit: Duration,
     /// Runs while the socket takes nothing.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -37,11 +43,36 @@ impl GuardedIo {
             tracing::debug!(%error, "socket option refused");
         }
         Self {
-            stream,
+            stream: Some(stream),
+            seen: Vec::new(),
             stall_limit,
             deadline: None,
             line,
         }
+    }
+
+    /// Remembers what leaves, where a session wants to know.
+    fn see<'a>(&mut self, bufs: impl IntoIterator<Item = &'a [u8]>, written: usize) {
+        let before = self.seen.len();
+        for buf in bufs {
+            self.seen.extend_from_slice(buf);
+        }
+        self.seen.truncate(before + written);
+    }
+
+    /// Everything was written: gives the socket to the session that offered to take it, if nothing
+    /// has changed its response.
+    fn give_away(&mut self) -> Result<()> {
+        let seen = std::mem::take(&mut self.seen);
+        if seen.is_empty() {
+            return Ok(());
+        }
+        if let Some(offer) = self.line.slot.accept(&seen)
+            && let Some(stream) = self.stream.take()
+        {
+            (offer.take)(stream.into_std()?);
+        }
+        Ok(())
     }
 
     fn check(&mut self, cx: &mut Context<'_>, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
@@ -59,6 +90,17 @@ impl GuardedIo {
     }
 }
 
+/// The socket of an upgraded connection, and what was read of it behind the request; the connection
+/// itself where it is none of ours, or speaks TLS.
+pub(crate) fn take_socket(
+    upgraded: Upgraded,
+) -> std::result::Result<Result<(std::net::TcpStream, Bytes)>, Upgraded> {
+    let parts = upgraded.downcast::<TokioIo<GuardedIo>>()?;
+    let stream = parts.io.into_inner().stream;
+    let stream = stream.ok_or_else(|| Error::from(ErrorKind::NotConnected));
+    Ok(stream.and_then(|stream| Ok((stream.into_std()?, parts.read_buf))))
+}
+
 fn set_options(stream: &TcpStream, stall_limit: Duration) -> Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
@@ -73,24 +115,23 @@ fn set_options(stream: &TcpStream, stall_limit: Duration) -> Result<()> {
     Ok(())
 }
 
+/// A connection whose socket is gone reads its end, and has nothing to write.
 impl AsyncRead for GuardedIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_read(cx, buf),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
 
 impl AsyncWrite for GuardedIo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.check(cx, written)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -98,19 +139,35 @@ impl AsyncWrite for GuardedIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        };
+        let written = Pin::new(stream).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(written)) = written
+            && self.line.slot.is_offered()
+        {
+            self.see(bufs.iter().map(|buf| &**buf), written);
+        }
         self.check(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        // hyper flushes what it has written, and that only when it has nothing left to write. The
+        // socket itself needs no flush.
+        if self.line.slot.is_offered() {
+            self.give_away()?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_shutdown(cx),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! What a connection knows of its peer, for those who serve its requests.
 
-use crate::Shutdown;
+use super::slot::{Offer, Slot};
+use crate::{
+    Shutdown,
+    live::{Seat, Shards},
+};
 use http::Request;
 use std::{
     fmt,
@@ -20,15 +24,20 @@ type Upgraded = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct Line {
     pub(super) shutdown: Shutdown,
     pub(super) secure: bool,
+    /// Where sessions go whose sockets leave their connections.
+    shards: Arc<Shards>,
+    pub(super) slot: Slot,
     stalled: AtomicBool,
     upgraded: Mutex<Option<Upgraded>>,
 }
 
 impl Line {
-    pub(super) fn new(shutdown: Shutdown, secure: bool) -> Self {
+    pub(super) fn new(shutdown: Shutdown, secure: bool, shards: Arc<Shards>) -> Self {
         Self {
             shutdown,
             secure,
+            shards,
+            slot: Slot::default(),
             stalled: AtomicBool::new(false),
             upgraded: Mutex::new(None),
         }
@@ -118,6 +127,35 @@ impl Peer {
         let before = self.line.upgraded().replace(Box::pin(upgraded));
         // Whatever it drops may want the lock.
         drop(before);
+    }
+
+    /// A place where a session goes on without HTTP, if the connection is one that can be left.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        #[cfg(feature = "tls")]
+        if self.stream.is_some() {
+            return None;
+        }
+        if self.line.secure {
+            return None;
+        }
+        self.line.shards.seat()
+    }
+
+    /// Offers that the session of this response goes on without HTTP.
+    pub(crate) fn offer(&self, offer: Offer, cx: &Context<'_>) {
+        self.line.slot.offer(offer, cx);
+    }
+
+    /// Whether it does, once that is known.
+    pub(crate) fn poll_answer(&self, cx: &Context<'_>) -> Poll<bool> {
+        self.line.slot.poll_answer(cx)
+    }
+
+    /// Takes the offer back, if it was not answered.
+    pub(crate) fn withdraw(&self) {
+        if self.line.slot.is_offered() {
+            self.line.slot.decline();
+        }
     }
 
     /// Ends a response whose body is not polled because the client takes nothing of it.

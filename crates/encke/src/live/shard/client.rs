@@ -1,0 +1,363 @@
+//! One session in a shard, and its socket.
+
+use super::{
+    feed::{Feeds, Places},
+    rest::{Rest, write, write_all},
+    span::Spans,
+};
+use crate::{
+    channel_log::Attachment,
+    hub::Shared,
+    live::{
+        session::{Goes, Parts},
+        socket::Dialog,
+        speaker::Speaker,
+    },
+    log::Window,
+};
+use encke_proto::{Disconnect, Output, Position, ws::Phase};
+use mio::net::TcpStream;
+use std::{
+    io::{Error, ErrorKind, Read, Result},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Writes of one client before others have their turn.
+const WRITES_PER_TURN: usize = 4;
+
+/// Reads of one client before others have their turn.
+const READS_PER_TURN: usize = 16;
+
+/// How long a client may take to hang up once everything was said.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// The last chunk of a response.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// A session and its socket. It is one of its hub's until it is dropped.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) socket: TcpStream,
+    hub: Arc<Shared>,
+    speaker: Speaker,
+    /// Of a WebSocket; without one it is the chunks of a response.
+    dialog: Option<Box<Dialog>>,
+    pub(super) places: Places,
+    state: State,
+    /// Why it ends, where that is not the client's doing.
+    disconnect: Option<Disconnect>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The socket took everything so far.
+    Free,
+    /// It takes nothing for now.
+    Blocked(Box<Rest>),
+    /// Everything was said; until then it may hang up.
+    Lingering(Box<Instant>),
+}
+
+/// What is to become of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It waits for news, or for its socket.
+    Wait,
+    /// It has more to do, once others had their turn.
+    Again,
+    /// It is gone.
+    Leave,
+}
+
+/// What a turn of the shard gives to each of its clients.
+pub(super) struct Turn {
+    pub(super) now: Instant,
+    /// The server shuts down.
+    pub(super) ends: bool,
+    pub(super) window: Window,
+    pub(super) spans: Spans,
+    /// What one client is told next; empty between clients.
+    pub(super) said: Output,
+    pub(super) input: Box<[u8]>,
+}
+
+impl Client {
+    /// The client of a session, and the places of that in the logs.
+    pub(super) fn new(
+        socket: TcpStream,
+        parts: Parts,
+        dialog: Option<Box<Dialog>>,
+    ) -> (Self, Box<[Attachment]>) {
+        let Parts {
+            hub,
+            speaker,
+            attachments,
+            mut output,
+        } = parts;
+        hub.joined_shard();
+        let mut behind = Output::default();
+        write_framed(&mut output, dialog.is_none(), &mut behind);
+        let state = match behind.is_empty() {
+            true => State::Free,
+            false => State::Blocked(Box::new(Rest::new(behind, Shared::now()))),
+        };
+        let client = Self {
+            socket,
+            hub,
+            speaker,
+            dialog,
+            places: Places::none(),
+            state,
+            disconnect: None,
+        };
+        (client, attachments)
+    }
+
+    pub(super) fn is_web_socket(&self) -> bool {
+        self.dialog.is_some()
+    }
+
+    /// What a WebSocket's client says; of others nothing is expected.
+    pub(super) fn handle_input(&mut self, input: &[u8], now: Instant) {
+        let hub = &self.hub;
+        if let Some(dialog) = &mut self.dialog {
+            dialog.handle_input(input, now, |channel, data| {
+                if !hub.is_closing() {
+                    hub.publish(channel, data);
+                }
+            });
+        }
+    }
+
+    /// Where it stands in the channel of this place, if it can be written to.
+    pub(super) fn cursor(&self, place: u8) -> Option<Position> {
+        match self.state {
+            State::Free => Some(self.speaker.session.positions()[usize::from(place)]),
+            _ => None,
+        }
+    }
+
+    /// Writes what the turn's window has for it, or else everything between cursors and heads.
+    pub(super) fn read_window(&mut self, place: u8, feeds: &Feeds, turn: &mut Turn) -> Next {
+        loop {
+            let Some(cursor) = self.cursor(place) else {
+                return Next::Wait;
+            };
+            match turn.window.after(cursor) {
+                Some([]) if !self.is_to_end(turn) => return Next::Wait,
+                Some(items @ [_, ..]) if self.speaker.session.is_live() => {
+                    let spans = &mut turn.spans;
+                    let encoder = &self.speaker.encoder;
+                    let Some(span) = spans.of(encoder, self.dialog.is_none(), cursor, items) else {
+                        return self.speak(feeds, turn);
+                    };
+                    match write(&mut self.socket, span.bytes()) {
+                        Err(error) => return self.fail(&error),
+                        Ok(None) => {
+                            self.block(&[], turn.now);
+                            return Next::Wait;
+                        }
+                        Ok(Some(written)) => {
+                            let place = usize::from(place);
+                            self.speaker.session.advance(place, span.end(), turn.now);
+                            if written < span.bytes().len() {
+                                self.block(&span.bytes()[written..], turn.now);
+                            }
+                        }
+                    }
+                }
+                _ => return self.speak(feeds, turn),
+            }
+        }
+    }
+
+    /// Writes everything between cursors and heads, as far as the socket takes it.
+    pub(super) fn speak(&mut self, feeds: &Feeds, turn: &mut Turn) -> Next {
+        match self.try_speak(feeds, turn) {
+            Ok(next) => next,
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn try_speak(&mut self, feeds: &Feeds, turn: &mut Turn) -> Result<Next> {
+        match &mut self.state {
+            State::Free => {}
+            State::Lingering(_) => return Ok(Next::Wait),
+            State::Blocked(rest) => {
+                if !rest.write(&mut self.socket, turn.now)? {
+                    return Ok(Next::Wait);
+                }
+                self.state = State::Free;
+            }
+        }
+        for _ in 0..WRITES_PER_TURN {
+            self.say_next(feeds, turn);
+            if turn.said.is_empty() && !self.has_said_all() {
+                return Ok(Next::Wait);
+            }
+            let chunked = self.dialog.is_none();
+            let mut output = Output::default();
+            write_framed(&mut turn.said, chunked, &mut output);
+            if chunked && self.has_said_all() {
+                output.buffer().extend_from_slice(LAST_CHUNK);
+            }
+            if let Some(rest) = write_all(&mut self.socket, output, turn.now)? {
+                self.state = State::Blocked(rest);
+                return Ok(Next::Wait);
+            }
+            if self.has_said_all() {
+                return self.linger(turn);
+            }
+        }
+        Ok(Next::Again)
+    }
+
+    /// Puts what comes next behind `turn.said`.
+    fn say_next(&mut self, feeds: &Feeds, turn: &mut Turn) {
+        let Turn {
+            now, ends, said, ..
+        } = turn;
+        let Self {
+            hub,
+            speaker,
+            dialog,
+            places,
+            ..
+        } = self;
+        if let Some(dialog) = dialog
+            && dialog.control(said, *now) == Goes::Away
+        {
+            speaker.session.end();
+        }
+        let places = places.as_slice();
+        let is_to_end = || *ends || hub.is_closing();
+        speaker.speak_until(
+            hub,
+            |channel| feeds.log(places[channel]),
+            *now,
+            is_to_end,
+            said,
+        );
+        // Encoding may have taken the hub over its limit.
+        hub.trim(*now);
+        if speaker.session.is_ended() {
+            if is_to_end() {
+                self.disconnect = Some(Disconnect::Shutdown);
+            }
+            if let Some(dialog) = dialog {
+                dialog.close(speaker.close_frame(), said, *now);
+            }
+        }
+    }
+
+    /// Whether there is nothing left to say or to wait for.
+    fn has_said_all(&self) -> bool {
+        match &self.dialog {
+            None => self.speaker.session.is_ended(),
+            Some(dialog) => matches!(dialog.phase(), Phase::Draining | Phase::Ended),
+        }
+    }
+
+    /// Reads what the client sends, of which only a WebSocket's has something to say.
+    pub(super) fn listen(&mut self, turn: &mut Turn) -> Next {
+        for _ in 0..READS_PER_TURN {
+            match self.socket.read(&mut turn.input) {
+                Ok(0) => return self.handle_end(),
+                Ok(read) => self.handle_input(&turn.input[..read], turn.now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Wait,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return self.fail(&error),
+            }
+        }
+        Next::Again
+    }
+
+    /// The socket failed.
+    fn fail(&mut self, error: &Error) -> Next {
+        // The kernel may lose patience first: see `TCP_USER_TIMEOUT` in `serve/io.rs`.
+        if error.kind() == ErrorKind::TimedOut {
+            self.disconnect = Some(Disconnect::Stalled);
+        }
+        Next::Leave
+    }
+
+    /// The client's bytes have ended; a Close that it sent is still answered.
+    fn handle_end(&mut self) -> Next {
+        let Some(dialog) = &mut self.dialog else {
+            return Next::Leave;
+        };
+        dialog.handle_end();
+        match dialog.phase() {
+            Phase::Ended => Next::Leave,
+            _ => Next::Wait,
+        }
+    }
+
+    /// What is due by the clock.
+    pub(super) fn check(&mut self, stall_limit: Duration, now: Instant) -> Next {
+        match &self.state {
+            State::Blocked(rest) if now.saturating_duration_since(rest.since) >= stall_limit => {
+                self.disconnect = Some(Disconnect::Stalled);
+                Next::Leave
+            }
+            State::Lingering(until) if **until <= now => Next::Leave,
+            State::Free
+                if self
+                    .speaker
+                    .session
+                    .next_timeout()
+                    .is_some_and(|at| at <= now) =>
+            {
+                Next::Again
+            }
+            _ => Next::Wait,
+        }
+    }
+
+    fn is_to_end(&self, turn: &Turn) -> bool {
+        turn.ends || self.hub.is_closing()
+    }
+
+    fn block(&mut self, rest: &[u8], now: Instant) {
+        let mut behind = Output::default();
+        behind.buffer().extend_from_slice(rest);
+        self.state = State::Blocked(Box::new(Rest::new(behind, now)));
+    }
+
+    /// Everything was said: the client hangs up, which shows that it has heard.
+    fn linger(&mut self, turn: &Turn) -> Result<Next> {
+        if let Some(dialog) = &mut self.dialog
+            && dialog.phase() == Phase::Ended
+        {
+            return Ok(Next::Leave);
+        }
+        self.state = State::Lingering(Box::new(turn.now + LINGER));
+        self.socket.shutdown(std::net::Shutdown::Write)?;
+        Ok(Next::Wait)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.hub.counters.ended(self.disconnect);
+        self.hub.left_shard();
+    }
+}
+
+/// Moves what was said to `out`, as one chunk where that is asked for.
+fn write_framed(said: &mut Output, chunked: bool, out: &mut Output) {
+    if said.is_empty() {
+        return;
+    }
+    if chunked {
+        let head = format!("{:x}\r\n", said.len());
+        out.buffer().extend_from_slice(head.as_bytes());
+    }
+    while !said.is_empty() {
+        out.share(said.take(usize::MAX));
+    }
+    if chunked {
+        out.buffer().extend_from_slice(b"\r\n");
+    }
+}

@@ -1,0 +1,92 @@
+//! What a socket has not taken yet.
+
+use bytes::{Buf, Bytes};
+use encke_proto::Output;
+use mio::net::TcpStream;
+use std::{
+    io::{ErrorKind, Result, Write},
+    time::Instant,
+};
+
+/// Most bytes given to the socket at once.
+const PIECE: usize = 64 << 10;
+
+/// Bytes behind which everything else waits.
+#[derive(Debug)]
+pub(super) struct Rest {
+    first: Bytes,
+    behind: Output,
+    /// When the socket took something last.
+    pub(super) since: Instant,
+}
+
+impl Rest {
+    pub(super) fn new(behind: Output, now: Instant) -> Self {
+        Self {
+            first: Bytes::new(),
+            behind,
+            since: now,
+        }
+    }
+
+    /// Writes what the socket takes; whether that was all.
+    pub(super) fn write(&mut self, socket: &mut TcpStream, now: Instant) -> Result<bool> {
+        loop {
+            let Some(written) = write(socket, &self.first)? else {
+                return Ok(false);
+            };
+            if written > 0 {
+                self.since = now;
+            }
+            self.first.advance(written);
+            if self.first.is_empty() {
+                self.first = self.behind.take(PIECE);
+            }
+            if self.first.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Writes all of `output`; what the socket does not take is given back.
+pub(super) fn write_all(
+    socket: &mut TcpStream,
+    mut output: Output,
+    now: Instant,
+) -> Result<Option<Box<Rest>>> {
+    loop {
+        let mut piece = output.take(PIECE);
+        while !piece.is_empty() {
+            match write(socket, &piece)? {
+                Some(written) => piece.advance(written),
+                None => {
+                    return Ok(Some(Box::new(Rest {
+                        first: piece,
+                        behind: output,
+                        since: now,
+                    })));
+                }
+            }
+        }
+        if output.is_empty() {
+            return Ok(None);
+        }
+    }
+}
+
+/// How much the socket took; `None` where it takes nothing for now.
+pub(super) fn write(socket: &mut TcpStream, bytes: &[u8]) -> Result<Option<usize>> {
+    loop {
+        if bytes.is_empty() {
+            return Ok(Some(0));
+        }
+        return match socket.write(bytes) {
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            Ok(written) => Ok(Some(written)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+    }
+}
