@@ -115,9 +115,9 @@ async fn newcomers_to_encke_get_what_they_missed() {
     let channel = program.url("/live/smoke");
     for transport in TRANSPORTS {
         let url = format!(
-            "{channel}-{transport}?transport={transport}&callback=parent.push&since={{epoch}}:{{offset}}"
+            "{channel}-{{channel}}-{transport}?transport={transport}&callback=parent.push&since={{epoch}}:{{offset}}"
         );
-        let publish_url = format!("{channel}-{transport}");
+        let publish_url = format!("{channel}-{{channel}}-{transport}");
         let mut arguments = vec!["connect", "--transport", transport, "--url", &url];
         arguments.extend(["--publish-url", &publish_url]);
         arguments.extend(["--connections", "8", "--recover", "50"]);

@@ -105,7 +105,7 @@ fn publish_one(opts: &PublishOpts) -> Result<Answer, BoxError> {
         address,
         host,
         path,
-    } = Url::parse(&opts.publish_url)?;
+    } = Url::parse(&opts.publish_url.replace("{channel}", "0"))?;
     let mut socket = TcpStream::connect(address)?;
     write!(
         socket,
