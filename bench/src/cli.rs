@@ -91,6 +91,14 @@ pub(crate) struct SubscribeOpts {
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
+    /// The certificate of an https:// server.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Subscribers on one connection, over HTTP/2.
+    #[arg(long, value_name = "N", requires = "ca")]
+    pub(crate) http2: Option<usize>,
+
     /// What each says first, over WebSockets.
     #[arg(long, value_name = "TEXT")]
     pub(crate) hello: Option<String>,

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use crate::BoxError;
 
-/// `http://HOST:PORT/PATH`, resolved.
+/// `http://HOST:PORT/PATH` or `https://…`, resolved.
 #[derive(Clone, Debug)]
 pub(crate) struct Url {
     pub(crate) address: SocketAddr,
@@ -18,7 +18,8 @@ impl Url {
     pub(crate) fn parse(url: &str) -> Result<Self, BoxError> {
         let rest = url
             .strip_prefix("http://")
-            .ok_or_else(|| format!("not an http:// URL: {url}"))?;
+            .or_else(|| url.strip_prefix("https://"))
+            .ok_or_else(|| format!("not an http:// or https:// URL: {url}"))?;
         let (host, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
             None => (rest, "/"),

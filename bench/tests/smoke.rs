@@ -99,6 +99,25 @@ async fn everything_published_to_encke_arrives_on_every_transport() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everything_published_to_encke_arrives_over_tls_and_http2() {
+    let program = Program::start_secure().await;
+    let certificate = program.certificate();
+    let certificate = certificate.to_str().expect("text");
+    let channel = program.url("/live/smoke");
+    for (transport, http2) in [
+        ("ws", [].as_slice()),
+        ("sse", &[]),
+        ("sse", &["--http2", "4"]),
+    ] {
+        let url = format!("{channel}?transport={transport}");
+        for more in [[].as_slice(), &["--burst", "20"]] {
+            let more = [&["--ca", certificate], http2, more].concat();
+            assert_all_arrived(&fanout(transport, &url, &channel, &more));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_published_to_many_channels_of_encke_arrives() {
     let program = Program::start().await;
     let channels = program.url("/live/smoke-{channel}");

@@ -12,11 +12,13 @@ use tokio::process::Command;
 use crate::process::Process;
 use crate::scratch::Scratch;
 
+const CERTIFICATE: &str = "cert.pem";
+
 /// A running `encke serve`, ended when dropped.
 pub struct Program {
     origin: String,
     _process: Process,
-    _files: Scratch,
+    files: Scratch,
 }
 
 impl Program {
@@ -32,7 +34,7 @@ impl Program {
         let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
         let mut options = Vec::new();
         for (option, name, pem) in [
-            ("--tls-cert", "cert.pem", made.cert.pem()),
+            ("--tls-cert", CERTIFICATE, made.cert.pem()),
             ("--tls-key", "key.pem", made.signing_key.serialize_pem()),
         ] {
             let path = files.path().join(name);
@@ -52,7 +54,7 @@ impl Program {
         Self {
             origin,
             _process: process,
-            _files: files,
+            files,
         }
     }
 
@@ -60,6 +62,12 @@ impl Program {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The certificate of one that is secure, in PEM.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.files.path().join(CERTIFICATE)
     }
 
     /// The URL of `path`, which begins with a slash.

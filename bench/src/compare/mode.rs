@@ -21,6 +21,8 @@ pub(super) struct Mode {
     pub(super) shown: &'static [Shown],
     /// Whether every run needs a server that has seen none.
     pub(super) fresh: bool,
+    /// Whether transports make no difference.
+    pub(super) once: bool,
     /// Pairs at most, unless the user asks for more.
     pub(super) pairs: usize,
     /// Who is measured if nobody is named.
@@ -97,7 +99,8 @@ impl Mode {
         if self.load == Load::Echo {
             return vec![task(None)];
         }
-        let transports = peer.routes.iter().map(|route| route.transport);
+        let count = if self.once { 1 } else { usize::MAX };
+        let transports = peer.routes.iter().take(count).map(|route| route.transport);
         transports
             .map(|transport: Transport| task(Some(transport)))
             .collect()

@@ -16,6 +16,7 @@ const MODE: Mode = Mode {
     metric: CPU,
     shown: &[],
     fresh: false,
+    once: false,
     pairs: 9,
     everyone: false,
     long: false,
@@ -297,6 +298,7 @@ pub(super) const MODES: &[Mode] = &[
         table: Table::Publish,
         arguments: &["--subscribers", "0"],
         metric: "cpu_us_per_publication",
+        once: true,
         shown: &[
             Shown {
                 title: "CPU µs",

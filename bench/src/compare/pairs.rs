@@ -213,6 +213,9 @@ impl<'a> Side<'a> {
         let Some(route) = peer.route(transport) else {
             return;
         };
+        for word in peer.client {
+            command.arg(self.pairs.place.fill(word, 0));
+        }
         let mut url = server.url(route.path);
         if load == Load::Recover {
             url.push_str(peer.recover.unwrap_or_default());

@@ -24,6 +24,8 @@ pub(super) struct Peer {
     pub(super) files: &'static [(&'static str, &'static str)],
     pub(super) program: &'static [&'static str],
     pub(super) environment: &'static [(&'static str, &'static str)],
+    /// Told to the load program: how to speak TLS, and HTTP/2.
+    pub(super) client: &'static [&'static str],
     pub(super) routes: &'static [Route],
     pub(super) publish: Publish,
     /// Added to a route's path, it has newcomers recover from `{epoch}` and `{offset}`.

@@ -23,6 +23,44 @@ const BUILD_RUST: &[&[&str]] = &[&[
     "{out}/rust",
 ]];
 
+const BUILD_SECURE: &[&[&str]] = &[
+    &["cargo", "build", "--release", "--package", "encke-server"],
+    &["mkdir", "-p", "{out}/tls"],
+    &[
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-keyout",
+        "{out}/tls/key.pem",
+        "-out",
+        "{out}/tls/cert.pem",
+    ],
+];
+
+const SERVE_SECURE: &[&str] = &[
+    "{target}/release/encke",
+    "serve",
+    "--listen",
+    "127.0.0.1:{port}",
+    "--tls-cert",
+    "{out}/tls/cert.pem",
+    "--tls-key",
+    "{out}/tls/key.pem",
+];
+
 /// What is left out of most of them.
 const PEER: Peer = Peer {
     name: "",
@@ -33,6 +71,7 @@ const PEER: Peer = Peer {
     files: &[],
     program: &[],
     environment: &[],
+    client: &[],
     routes: &[],
     publish: Publish::at("/publish/{channel}"),
     recover: None,
@@ -74,6 +113,30 @@ pub(super) const PEERS: &[Peer] = &[
         routes: LIVE,
         publish: Publish::at("/live/{channel}"),
         echo: Some("/echo"),
+        ..PEER
+    },
+    Peer {
+        name: "encke-tls",
+        title: "encke, over TLS",
+        build: BUILD_SECURE,
+        program: SERVE_SECURE,
+        client: &["--ca", "{out}/tls/cert.pem"],
+        routes: LIVE,
+        publish: Publish::at("/live/{channel}"),
+        ..PEER
+    },
+    Peer {
+        name: "encke-http2",
+        title: "encke, over HTTP/2, 100 streams a connection",
+        build: BUILD_SECURE,
+        program: SERVE_SECURE,
+        client: &["--ca", "{out}/tls/cert.pem", "--http2", "100"],
+        routes: &[
+            Route::new(Sse, "/live/{channel}?transport=sse"),
+            Route::new(Comet, "/live/{channel}?callback=parent.push"),
+            Route::new(Ndjson, "/live/{channel}?transport=ndjson"),
+        ],
+        publish: Publish::at("/live/{channel}"),
         ..PEER
     },
     Peer {

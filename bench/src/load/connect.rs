@@ -54,6 +54,7 @@ pub(super) fn run(opts: &ConnectOpts) -> Result<Report, BoxError> {
         url: opts.subscribe.url.clone(),
         headers: opts.subscribe.headers.clone(),
         hello: opts.subscribe.hello.clone(),
+        ca: opts.subscribe.ca.clone(),
         ..opts.subscribe
     };
     if let Some(url) = &opts.publish_url
@@ -119,9 +120,9 @@ fn publish_one(opts: &PublishOpts) -> Result<Answer, BoxError> {
 }
 
 fn publish_all(opts: &PublishOpts, count: usize, clock: Clock) -> Result<(), BoxError> {
-    let mut publisher = Publisher::new(opts, 1, clock)?;
+    let mut publisher = Publisher::new(opts, 1, clock, None)?;
     let poll = Poll::new()?;
-    poll.add(publisher.socket(), 0)?;
+    poll.add(publisher.stream().socket(), 0)?;
     publisher.publish(count)?;
     let mut events = Events::new();
     while !publisher.is_answered() {

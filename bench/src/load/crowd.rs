@@ -7,7 +7,14 @@ use std::{
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
-use super::{Clock, request::Request, subscriber::Subscriber, tally::Tally};
+use super::{
+    Clock,
+    http2::Http2,
+    request::Request,
+    stream::{Stream, Tls},
+    subscriber::Subscriber,
+    tally::Tally,
+};
 use crate::{
     BoxError,
     cli::SubscribeOpts,
@@ -17,7 +24,7 @@ use crate::{
 /// The key of the publisher, in the same poll.
 pub(super) const PUBLISHER: u64 = u64::MAX;
 
-/// Connections that ask at the same time.
+/// Subscribers that ask at the same time.
 const OPENING: usize = 128;
 
 /// What one read takes.
@@ -32,10 +39,18 @@ const STALLED_BUFFER: usize = 4 << 10;
 pub(super) struct Crowd {
     clock: Clock,
     pub(super) poll: Poll,
-    subscribers: Vec<Subscriber>,
-    stalled: Vec<Subscriber>,
+    clients: Vec<Client>,
+    /// How many subscribers these are.
+    subscribers: usize,
+    stalled: Vec<Client>,
     scratch: Vec<u8>,
     pub(super) tally: Tally,
+}
+
+/// A connection.
+enum Client {
+    One(Subscriber),
+    Many(Http2),
 }
 
 /// How many, and what they wait for.
@@ -52,7 +67,8 @@ impl Crowd {
         let mut crowd = Self {
             clock,
             poll: Poll::new()?,
-            subscribers: Vec::with_capacity(size.subscribers),
+            clients: Vec::with_capacity(size.subscribers),
+            subscribers: 0,
             stalled: Vec::new(),
             scratch: vec![0; READ],
             tally: Tally::new(),
@@ -60,49 +76,80 @@ impl Crowd {
         let requests = (0..size.channels)
             .map(|channel| Request::new(opts, channel))
             .collect::<Result<Vec<_>, _>>()?;
+        let tls = opts.tls()?;
         let mut events = Events::new();
-        let mut open = 0;
-        let mut last_opened = Instant::now();
-        while open < size.subscribers {
-            while crowd.subscribers.len() < size.subscribers.min(open + OPENING) {
-                crowd.connect(&requests)?;
+        let mut ready = 0;
+        let mut last_ready = Instant::now();
+        while ready < size.subscribers {
+            while crowd.subscribers < size.subscribers.min(ready + OPENING) {
+                let left = size.subscribers - crowd.subscribers;
+                crowd.connect(
+                    &requests,
+                    opts.http2.map(|most| most.min(left)),
+                    tls.as_ref(),
+                )?;
             }
             crowd
                 .poll
                 .wait(&mut events, Some(Duration::from_millis(100)))?;
-            for ready in events.iter() {
-                let was_ready = crowd.is_ready(ready.key, size.recovered);
-                crowd.read(ready.key)?;
-                if !was_ready && crowd.is_ready(ready.key, size.recovered) {
-                    open += 1;
-                    last_opened = Instant::now();
-                    if let Some(hello) = &opts.hello {
-                        let subscriber = &mut crowd.subscribers[ready.key as usize];
-                        let channel = ready.key as usize % size.channels;
-                        subscriber.say(&hello.replace("{channel}", &channel.to_string()))?;
-                    }
+            for event in events.iter() {
+                let before = crowd.ready(event.key, size.recovered);
+                crowd.read(event.key)?;
+                let opened = crowd.ready(event.key, size.recovered) - before;
+                if opened > 0 {
+                    ready += opened;
+                    last_ready = Instant::now();
+                    crowd.greet(event.key, opts, size.channels)?;
                 }
             }
-            if last_opened.elapsed() > PATIENCE {
-                return Err(format!("only {open} of {} opened", size.subscribers).into());
+            if last_ready.elapsed() > PATIENCE {
+                return Err(format!("only {ready} of {} opened", size.subscribers).into());
             }
         }
         Ok(crowd)
     }
 
-    fn connect(&mut self, requests: &[Request]) -> Result<(), BoxError> {
-        let number = self.subscribers.len();
-        let channel = number % requests.len();
-        let subscriber = Subscriber::open(&requests[channel], channel as u32)
+    /// Opens a connection, for that many subscribers where it is HTTP/2.
+    fn connect(
+        &mut self,
+        requests: &[Request],
+        http2: Option<usize>,
+        tls: Option<&Tls>,
+    ) -> Result<(), BoxError> {
+        let number = self.clients.len();
+        let stream = Stream::connect(requests[0].address(), tls)
             .map_err(|error| format!("connection {number} failed: {error}"))?;
-        self.poll.add(subscriber.socket(), number as u64)?;
-        self.subscribers.push(subscriber);
+        let count = http2.unwrap_or(1);
+        let asked: Vec<(&Request, u32)> = (self.subscribers..self.subscribers + count)
+            .map(|subscriber| subscriber % requests.len())
+            .map(|channel| (&requests[channel], channel as u32))
+            .collect();
+        let client = match http2 {
+            Some(_) => Client::Many(Http2::open(stream, &asked)?),
+            None => Client::One(Subscriber::open(stream, asked[0].0, asked[0].1)?),
+        };
+        self.poll.add(client.stream().socket(), number as u64)?;
+        self.clients.push(client);
+        self.subscribers += count;
         Ok(())
     }
 
-    fn is_ready(&self, key: u64, recovered: u64) -> bool {
-        let subscriber = &self.subscribers[key as usize];
-        subscriber.is_open() && subscriber.next() >= recovered
+    /// How many of a connection's subscribers are open and have got that much.
+    fn ready(&self, key: u64, recovered: u64) -> usize {
+        match &self.clients[key as usize] {
+            Client::One(subscriber) => usize::from(subscriber.is_ready(recovered)),
+            Client::Many(http2) => http2.ready(recovered),
+        }
+    }
+
+    /// Says what a subscriber says first.
+    fn greet(&mut self, key: u64, opts: &SubscribeOpts, channels: usize) -> io::Result<()> {
+        let client = &mut self.clients[key as usize];
+        if let (Client::One(subscriber), Some(hello)) = (client, &opts.hello) {
+            let channel = key as usize % channels;
+            subscriber.say(&hello.replace("{channel}", &channel.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Opens some more, which read nothing after the head.
@@ -112,22 +159,27 @@ impl Crowd {
             channels: 1,
             recovered: 0,
         };
-        let stalled = Self::open(opts, &size, self.clock)?.subscribers;
-        for subscriber in &stalled {
-            set_socket_recv_buffer_size(subscriber.socket(), STALLED_BUFFER)?;
+        let stalled = Self::open(opts, &size, self.clock)?.clients;
+        for client in &stalled {
+            set_socket_recv_buffer_size(client.stream().socket(), STALLED_BUFFER)?;
         }
         self.stalled = stalled;
         Ok(())
     }
 
+    /// How many subscribers there are that read.
     pub(super) fn len(&self) -> usize {
-        self.subscribers.len()
+        self.subscribers
     }
 
-    /// Reads what one has got.
+    /// Reads what a connection has got.
     pub(super) fn read(&mut self, key: u64) -> Result<(), BoxError> {
-        let clock = self.clock;
-        self.subscribers[key as usize].read(&mut self.scratch, &mut self.tally, || clock.now())
+        let now = || self.clock.now();
+        let (scratch, tally) = (&mut self.scratch, &mut self.tally);
+        match &mut self.clients[key as usize] {
+            Client::One(subscriber) => subscriber.read(scratch, tally, now),
+            Client::Many(http2) => http2.read(scratch, tally, now),
+        }
     }
 
     /// Reads whatever comes for this long, asleep in between.
@@ -147,7 +199,16 @@ impl Crowd {
     }
 
     /// Has the next wait report the publisher, too.
-    pub(super) fn watch(&self, publisher: &std::net::TcpStream) -> io::Result<()> {
-        self.poll.add(publisher, PUBLISHER)
+    pub(super) fn watch(&self, publisher: &Stream) -> io::Result<()> {
+        self.poll.add(publisher.socket(), PUBLISHER)
+    }
+}
+
+impl Client {
+    fn stream(&self) -> &Stream {
+        match self {
+            Self::One(subscriber) => subscriber.stream(),
+            Self::Many(http2) => http2.stream(),
+        }
     }
 }

@@ -122,9 +122,9 @@ fn open(opts: &EchoOpts, poll: &Poll) -> Result<Vec<Connection>, BoxError> {
     let request = Request::web_socket(&opts.url, &[])?;
     let mut connections = Vec::new();
     for key in 0..opts.connections {
-        let mut socket = TcpStream::connect(request.address)?;
+        let mut socket = TcpStream::connect(request.address())?;
         socket.set_nodelay(true)?;
-        socket.write_all(&request.bytes)?;
+        socket.write_all(&request.bytes())?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

@@ -95,8 +95,13 @@ pub(super) fn run(opts: &FanoutOpts) -> Result<Report, BoxError> {
     let mut crowd = Crowd::open(&opts.subscribe, &size, clock)?;
     crowd.stall(&opts.subscribe, opts.stalled)?;
     crowd.settle(opts.subscribe.settle)?;
-    let publisher = Publisher::new(&opts.publish, opts.channels, clock)?;
-    crowd.watch(publisher.socket())?;
+    let publisher = Publisher::new(
+        &opts.publish,
+        opts.channels,
+        clock,
+        opts.subscribe.ca.as_deref(),
+    )?;
+    crowd.watch(publisher.stream())?;
     let mut run = Run {
         opts,
         clock,

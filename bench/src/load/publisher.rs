@@ -3,10 +3,13 @@
 use std::{
     collections::VecDeque,
     io::{self, Read, Write},
-    net::TcpStream,
+    path::Path,
 };
 
-use super::Clock;
+use super::{
+    Clock,
+    stream::{Stream, Tls},
+};
 use crate::{
     BoxError,
     cli::PublishOpts,
@@ -17,7 +20,7 @@ use crate::{
 
 pub(super) struct Publisher {
     clock: Clock,
-    socket: TcpStream,
+    stream: Stream,
     channels: Vec<Channel>,
     size: usize,
     unsent: Vec<u8>,
@@ -37,16 +40,21 @@ struct Channel {
 }
 
 impl Publisher {
-    pub(super) fn new(opts: &PublishOpts, channels: usize, clock: Clock) -> Result<Self, BoxError> {
+    pub(super) fn new(
+        opts: &PublishOpts,
+        channels: usize,
+        clock: Clock,
+        ca: Option<&Path>,
+    ) -> Result<Self, BoxError> {
         let channels = (0..channels)
             .map(|channel| Channel::new(opts, channel))
             .collect::<Result<_, BoxError>>()?;
-        let socket = TcpStream::connect(Url::parse(&opts.publish_url)?.address)?;
-        socket.set_nodelay(true)?;
-        socket.set_nonblocking(true)?;
+        let tls = ca.map(|ca| Tls::new(ca, "http/1.1")).transpose()?;
+        let stream = Stream::connect(Url::parse(&opts.publish_url)?.address, tls.as_ref())?;
+        stream.set_nonblocking()?;
         Ok(Self {
             clock,
-            socket,
+            stream,
             channels,
             size: opts.size,
             unsent: Vec::new(),
@@ -57,8 +65,8 @@ impl Publisher {
         })
     }
 
-    pub(super) fn socket(&self) -> &TcpStream {
-        &self.socket
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
     }
 
     /// How many it has published.
@@ -94,9 +102,9 @@ impl Publisher {
     /// Writes what the socket takes.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if self.unsent.is_empty() {
-            return Ok(());
+            return self.stream.flush();
         }
-        match self.socket.write(&self.unsent) {
+        match self.stream.write(&self.unsent) {
             Ok(sent) => {
                 self.unsent.drain(..sent);
                 Ok(())
@@ -108,8 +116,8 @@ impl Publisher {
 
     /// Reads answers.
     pub(super) fn read(&mut self) -> Result<(), BoxError> {
-        let mut scratch = [0; 16 << 10];
-        match self.socket.read(&mut scratch) {
+        let mut scratch = [0; 64 << 10];
+        match self.stream.read(&mut scratch) {
             Ok(0) => return Err("the server closed the publisher's connection".into()),
             Ok(length) => self.carry.extend_from_slice(&scratch[..length]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

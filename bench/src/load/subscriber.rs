@@ -1,21 +1,16 @@
-//! One client: what it has got so far, and what it makes of the bytes that come.
+//! One client over HTTP/1.1: what it makes of the bytes that come.
 
-use std::{
-    io::{self, Read, Write},
-    net::TcpStream,
-};
+use std::io::{self, ErrorKind, Read, Write};
 
-use super::{request::Request, tally::Tally};
-use crate::{BoxError, http, stamp, ws};
+use super::{listener::Listener, request::Request, stream::Stream, tally::Tally};
+use crate::{BoxError, http, ws};
 
 pub(super) struct Subscriber {
-    socket: TcpStream,
-    channel: u32,
+    stream: Stream,
+    listener: Listener,
     state: State,
     /// The beginning of a head, a frame or a stamp.
     carry: Vec<u8>,
-    /// The sequence number that has to come.
-    next: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,39 +24,32 @@ enum State {
 }
 
 impl Subscriber {
-    /// Connects and asks.
-    pub(super) fn open(request: &Request, channel: u32) -> io::Result<Self> {
-        let mut socket = TcpStream::connect(request.address)?;
-        socket.set_nodelay(true)?;
-        socket.write_all(&request.bytes)?;
-        socket.set_nonblocking(true)?;
+    /// Asks.
+    pub(super) fn open(mut stream: Stream, request: &Request, channel: u32) -> io::Result<Self> {
+        stream.write_all(&request.bytes())?;
+        stream.set_nonblocking()?;
         Ok(Self {
-            socket,
-            channel,
+            stream,
+            listener: Listener::new(channel),
             state: State::Opening,
             carry: Vec::new(),
-            next: 0,
         })
     }
 
-    pub(super) fn socket(&self) -> &TcpStream {
-        &self.socket
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.state != State::Opening
-    }
-
-    /// How far it has got: the sequence number that has to come.
-    pub(super) fn next(&self) -> u64 {
-        self.next
+    /// Whether it is open and has got that much.
+    pub(super) fn is_ready(&self, recovered: u64) -> bool {
+        self.state != State::Opening && self.listener.next() >= recovered
     }
 
     /// Says something, over a WebSocket.
     pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
         let mut frame = Vec::new();
         ws::masked(ws::TEXT, text.as_bytes(), &mut frame);
-        self.socket.write_all(&frame)
+        self.stream.write_all(&frame)
     }
 
     /// Reads once, and counts what came.
@@ -71,10 +59,10 @@ impl Subscriber {
         tally: &mut Tally,
         now: impl FnOnce() -> u64,
     ) -> Result<(), BoxError> {
-        let length = match self.socket.read(scratch) {
+        let length = match self.stream.read(scratch) {
             Ok(0) => return Err("the server closed a connection".into()),
             Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(format!("a connection broke: {error}").into()),
         };
         tally.bytes += length as u64;
@@ -97,7 +85,7 @@ impl Subscriber {
     /// Takes what is whole; returns how much that was.
     fn take(&mut self, bytes: &[u8], tally: &mut Tally, now: u64) -> Result<usize, BoxError> {
         match self.state {
-            State::Stream => Ok(self.take_stamps(bytes, tally, now)),
+            State::Stream => Ok(self.listener.take(bytes, tally, now)),
             State::WebSocket => self.take_frames(bytes, tally, now),
             State::Opening => {
                 let Some((head, body)) = http::head(bytes) else {
@@ -113,12 +101,6 @@ impl Subscriber {
         }
     }
 
-    fn take_stamps(&mut self, bytes: &[u8], tally: &mut Tally, now: u64) -> usize {
-        stamp::scan(bytes, |found| {
-            tally.count(found, self.channel, &mut self.next, now);
-        })
-    }
-
     fn take_frames(
         &mut self,
         bytes: &[u8],
@@ -132,11 +114,11 @@ impl Subscriber {
                 ws::PING => {
                     let mut pong = Vec::new();
                     ws::masked(ws::PONG, frame.payload, &mut pong);
-                    self.socket.write_all(&pong)?;
+                    self.stream.write_all(&pong)?;
                 }
                 ws::CLOSE => return Err("the server closed a WebSocket".into()),
                 _ => {
-                    self.take_stamps(frame.payload, tally, now);
+                    self.listener.take(frame.payload, tally, now);
                 }
             }
         }
