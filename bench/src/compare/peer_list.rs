@@ -283,7 +283,7 @@ pub(super) const PEERS: &[Peer] = &[
             Route::new(Comet, "/comet/{channel}"),
             Route::new(Sse, "/sse/{channel}"),
         ],
-        warm_up: Some("15"),
+        warm_up: Some("30"),
         ..PEER
     },
 ];
