@@ -207,9 +207,14 @@ impl Shared {
     }
 
     fn stats(&self) -> Stats {
+        let sessions = self.lock_sessions();
+        let detached = self.in_shards.load(Ordering::Relaxed);
+        let attached = sessions.len();
+        drop(sessions);
         Stats {
             channels: self.read_logs().by_channel.len(),
-            sessions: self.lock_sessions().len() + self.in_shards.load(Ordering::Relaxed),
+            sessions: attached + detached,
+            detached,
             memory: self.memory.bytes(),
             ..self.counters.snapshot()
         }
@@ -249,9 +254,14 @@ impl Shared {
         self.lock_sessions().remove(session);
     }
 
-    /// A session went to a shard.
-    pub(crate) fn joined_shard(&self) {
+    /// As [`Self::leave`], for a session that goes to a shard; `None` where it has left.
+    pub(crate) fn detach(&self, session: Option<usize>) {
+        // Under the lock, so that nobody counts it twice.
+        let mut sessions = self.lock_sessions();
         self.in_shards.fetch_add(1, Ordering::Relaxed);
+        let session = session.map(|session| sessions.remove(session));
+        drop(sessions);
+        drop(session);
     }
 
     /// A session of a shard ended.

@@ -13,6 +13,9 @@ pub struct Stats {
     pub channels: usize,
     /// Sessions connected now.
     pub sessions: usize,
+    /// Those of them that took their sockets out of HTTP: see
+    /// [`Serve::shards`](crate::Serve::shards).
+    pub detached: usize,
     /// Bytes of publications held now, in every form.
     pub memory: usize,
     /// Publications.

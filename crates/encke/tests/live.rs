@@ -3,7 +3,7 @@
 mod listener;
 
 use encke::{Data, HubConfig, JsonText};
-use listener::{Listener, ask, hub, post};
+use listener::{Listener, Way, ask, both_ways, hub, post};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
 
@@ -122,9 +122,8 @@ fn numbered(numbers: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Stri
     numbers.into_iter().map(|number| number.to_string())
 }
 
-#[tokio::test]
-async fn one_publish_reaches_every_transport() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn one_publish_reaches_every_transport(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let mut streams = Vec::new();
     for over in TRANSPORTS {
         streams.push(Stream::open(address, over, "").await);
@@ -144,11 +143,11 @@ async fn one_publish_reaches_every_transport() {
             stream.over
         );
     }
+    way.is_taken(&hub).await;
 }
 
-#[tokio::test]
-async fn a_session_continues_from_any_position_it_was_told_over_any_transport() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn a_session_continues_from_any_position_it_was_told_over_any_transport(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     for (from, to) in TRANSPORTS
         .into_iter()
         .zip([Over::Comet, Over::Sse, Over::Ndjson])
@@ -162,9 +161,8 @@ async fn a_session_continues_from_any_position_it_was_told_over_any_transport() 
     }
 }
 
-#[tokio::test]
-async fn a_session_cut_before_its_first_publication_recovers_too() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn a_session_cut_before_its_first_publication_recovers_too(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     for over in TRANSPORTS {
         let cut = Stream::open(address, over, "").await;
         publish(&hub, numbered([1])).await;
@@ -173,9 +171,8 @@ async fn a_session_cut_before_its_first_publication_recovers_too() {
     }
 }
 
-#[tokio::test]
-async fn a_recovery_cut_again_goes_on_where_it_was() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn a_recovery_cut_again_goes_on_where_it_was(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     for over in TRANSPORTS {
         let cut = Stream::open(address, over, "").await;
         publish(&hub, numbered(1..=3)).await;
@@ -194,9 +191,8 @@ async fn a_recovery_cut_again_goes_on_where_it_was() {
     }
 }
 
-#[tokio::test]
-async fn last_event_id_wins_over_since() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn last_event_id_wins_over_since(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let mut first = Stream::open(address, Over::Sse, "").await;
     publish(&hub, numbered(1..=2)).await;
     let old = first.position.clone();
@@ -207,10 +203,9 @@ async fn last_event_id_wins_over_since() {
     assert!(again.event().await.ends_with("data: 2\n\n"));
 }
 
-#[tokio::test]
-async fn a_thousand_publishes_in_one_tick_without_history_leave_no_gap() {
+async fn a_thousand_publishes_in_one_tick_without_history_leave_no_gap(way: Way) {
     let config = HubConfig::default().history(0, Duration::ZERO);
-    let (hub, address) = hub(config).await;
+    let (hub, address) = way.hub(config).await;
     for over in TRANSPORTS {
         let mut stream = Stream::open(address, over, "").await;
         publish(&hub, numbered(1..=1000)).await;
@@ -220,9 +215,8 @@ async fn a_thousand_publishes_in_one_tick_without_history_leave_no_gap() {
     }
 }
 
-#[tokio::test]
-async fn large_and_small_publications_arrive_once_and_in_order() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn large_and_small_publications_arrive_once_and_in_order(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     // Around the sizes at which bytes are copied, handed over by themselves, or fill a write.
     let sizes = [
         1, 16_000, 16_384, 17_000, 20, 65_536, 70_000, 5, 30_000, 1, 200_000,
@@ -250,10 +244,9 @@ fn large(number: usize, size: usize) -> String {
     format!("{number}:{}", "x".repeat(size))
 }
 
-#[tokio::test]
-async fn what_was_trimmed_while_a_large_publication_was_half_sent_is_a_gap_behind_it() {
+async fn what_was_trimmed_while_a_large_publication_was_half_sent_is_a_gap_behind_it(way: Way) {
     let config = HubConfig::default().history(1, Duration::from_secs(60));
-    let (hub, address) = hub(config).await;
+    let (hub, address) = way.hub(config).await;
     for over in TRANSPORTS {
         let mut stream = Stream::open(address, over, "").await;
         let before = newest_offset(&hub).await;
@@ -297,9 +290,8 @@ async fn newest_offset(hub: &encke::Hub) -> u64 {
     hub.channel("news").unwrap().subscribe().position().offset
 }
 
-#[tokio::test]
-async fn unknown_positions_connect_and_begin_with_a_gap() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn unknown_positions_connect_and_begin_with_a_gap(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     publish(&hub, numbered(1..=2)).await;
     let epoch = hub.channel("news").unwrap().subscribe().position().epoch;
     for since in ["00000000000000aa:1".to_owned(), format!("{epoch}:3")] {
@@ -315,9 +307,8 @@ async fn unknown_positions_connect_and_begin_with_a_gap() {
     assert_eq!(empty.item().await["gap"]["to"], 0);
 }
 
-#[tokio::test]
-async fn an_id_that_cannot_be_read_is_a_gap_for_an_event_source() {
-    let (_hub, address) = hub(HubConfig::default()).await;
+async fn an_id_that_cannot_be_read_is_a_gap_for_an_event_source(way: Way) {
+    let (_hub, address) = way.hub(HubConfig::default()).await;
     for id in ["!", "12:", "a b", "AQ", "\u{e9}"] {
         let headers = format!("{SSE}last-event-id: {id}\r\n");
         let mut stream = Listener::open(address, "/live/news", &headers).await;
@@ -326,9 +317,8 @@ async fn an_id_that_cannot_be_read_is_a_gap_for_an_event_source() {
     }
 }
 
-#[tokio::test]
-async fn history_gives_a_newcomer_what_was_published_before() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn history_gives_a_newcomer_what_was_published_before(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     publish(&hub, numbered(1..=5)).await;
     for over in TRANSPORTS {
         let mut stream = Stream::open(address, over, "history=2").await;
@@ -337,9 +327,8 @@ async fn history_gives_a_newcomer_what_was_published_before() {
     }
 }
 
-#[tokio::test]
-async fn several_channels_share_one_stream_and_one_position() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn several_channels_share_one_stream_and_one_position(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let path = "/live/a?channel=b&channel=c%2Fd";
     let mut stream = Listener::open(address, path, "").await;
     let opened = stream.item().await;
@@ -375,9 +364,8 @@ async fn several_channels_share_one_stream_and_one_position() {
     assert_eq!(other.item().await["gap"]["from"], Value::Null);
 }
 
-#[tokio::test]
-async fn data_arrives_as_it_was_published() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn data_arrives_as_it_was_published(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let mut ndjson = Listener::open(address, "/live/news", "").await;
     let mut sse = Listener::open(address, "/live/news", SSE).await;
     let mut comet = Listener::open(address, "/live/news?callback=parent.f", "").await;
@@ -411,9 +399,8 @@ async fn data_arrives_as_it_was_published() {
     assert!(call.ends_with("',base64:true});"), "{call}");
 }
 
-#[tokio::test]
-async fn what_is_posted_is_published_by_its_type() {
-    let (_hub, address) = hub(HubConfig::default()).await;
+async fn what_is_posted_is_published_by_its_type(way: Way) {
+    let (_hub, address) = way.hub(HubConfig::default()).await;
     let mut stream = Listener::open(address, "/live/news", "").await;
     let opened = stream.item().await;
     for (offset, (content_type, body, item)) in (1..).zip([
@@ -453,9 +440,8 @@ async fn what_is_posted_is_published_by_its_type() {
     }
 }
 
-#[tokio::test]
-async fn streams_carry_the_headers_that_keep_them_live_and_contained() {
-    let (_hub, address) = hub(HubConfig::default()).await;
+async fn streams_carry_the_headers_that_keep_them_live_and_contained(way: Way) {
+    let (_hub, address) = way.hub(HubConfig::default()).await;
     let comet = Listener::open(address, "/live/news?callback=parent.f", "").await;
     assert_eq!(
         comet.header("content-type").unwrap(),
@@ -487,10 +473,9 @@ async fn streams_carry_the_headers_that_keep_them_live_and_contained() {
     }
 }
 
-#[tokio::test]
-async fn encodings_count_in_the_memory_limit_too() {
+async fn encodings_count_in_the_memory_limit_too(way: Way) {
     let limit = 4 << 20;
-    let (hub, address) = hub(HubConfig::default().memory_limit(limit)).await;
+    let (hub, address) = way.hub(HubConfig::default().memory_limit(limit)).await;
     publish(&hub, (0..30).map(|_| "\n<".repeat(50_000))).await;
     for over in TRANSPORTS {
         let mut stream = Stream::open(address, over, "history=100").await;
@@ -502,9 +487,8 @@ async fn encodings_count_in_the_memory_limit_too() {
     assert!(hub.stats().trimmed > 0);
 }
 
-#[tokio::test]
-async fn a_page_of_another_origin_is_told_where_it_stands_first() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn a_page_of_another_origin_is_told_where_it_stands_first(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     publish(&hub, numbered([1])).await;
     let path = "/live/news?post=http://encke&since=aa:1";
     let mut stream = Listener::open(address, path, "").await;
@@ -528,9 +512,8 @@ async fn head_opens_no_session() {
     assert_eq!(hub.stats().sessions, 0);
 }
 
-#[tokio::test]
-async fn a_client_that_leaves_is_forgotten_and_counted() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn a_client_that_leaves_is_forgotten_and_counted(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let stream = Listener::open(address, "/live/news", "").await;
     assert_eq!(hub.stats().sessions, 1);
     drop(stream);
@@ -540,9 +523,8 @@ async fn a_client_that_leaves_is_forgotten_and_counted() {
     assert_eq!(hub.stats().gone, 1);
 }
 
-#[tokio::test]
-async fn shutdown_sends_what_was_published_and_the_last_chunk() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn shutdown_sends_what_was_published_and_the_last_chunk(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let mut streams = Vec::new();
     for over in TRANSPORTS {
         streams.push(Stream::open(address, over, "").await);
@@ -556,4 +538,26 @@ async fn shutdown_sends_what_was_published_and_the_last_chunk() {
     let (status, _, body) = ask(address, "GET /live/news HTTP/1.1\r\nhost: encke\r\n\r\n").await;
     assert_eq!(status, 503, "{body}");
     assert!(hub.channel("news").unwrap().publish("late").await.is_err());
+}
+
+both_ways! {
+    one_publish_reaches_every_transport,
+    a_session_continues_from_any_position_it_was_told_over_any_transport,
+    a_session_cut_before_its_first_publication_recovers_too,
+    a_recovery_cut_again_goes_on_where_it_was,
+    last_event_id_wins_over_since,
+    a_thousand_publishes_in_one_tick_without_history_leave_no_gap,
+    large_and_small_publications_arrive_once_and_in_order,
+    what_was_trimmed_while_a_large_publication_was_half_sent_is_a_gap_behind_it,
+    unknown_positions_connect_and_begin_with_a_gap,
+    an_id_that_cannot_be_read_is_a_gap_for_an_event_source,
+    history_gives_a_newcomer_what_was_published_before,
+    several_channels_share_one_stream_and_one_position,
+    data_arrives_as_it_was_published,
+    what_is_posted_is_published_by_its_type,
+    streams_carry_the_headers_that_keep_them_live_and_contained,
+    encodings_count_in_the_memory_limit_too,
+    a_page_of_another_origin_is_told_where_it_stands_first,
+    a_client_that_leaves_is_forgotten_and_counted,
+    shutdown_sends_what_was_published_and_the_last_chunk,
 }

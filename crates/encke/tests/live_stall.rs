@@ -3,7 +3,7 @@
 mod listener;
 
 use encke::{Hub, HubConfig};
-use listener::{Listener, PATIENCE, open};
+use listener::{Listener, PATIENCE, Way, both_ways, open};
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -37,14 +37,13 @@ async fn fill(hub: &Hub) {
     }
 }
 
-#[tokio::test]
-async fn our_server_cuts_a_client_that_reads_nothing_while_data_waits() {
+async fn our_server_cuts_a_client_that_reads_nothing_while_data_waits(way: Way) {
     // The hub's own patience is longer than the test: it is the server that acts.
     let hub = Hub::new(HubConfig::default().stall_limit(10 * PATIENCE));
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     tokio::spawn(
-        encke::serve(tcp, open(&hub))
+        way.of(encke::serve(tcp, open(&hub)))
             .stall_limit(LIMIT)
             .into_future(),
     );
@@ -97,12 +96,14 @@ async fn take_slowly(address: SocketAddr, hub: &Hub, transport: &str) {
 }
 
 /// Takes slowly from our own server and from a foreign one.
-async fn take_slowly_from_both(transport: &str) {
+async fn take_slowly_from_both(way: Way, transport: &str) {
     let hubs = [(); 2].map(|()| Hub::new(HubConfig::default().stall_limit(LIMIT)));
     let ours = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let foreign = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addresses = [&ours, &foreign].map(|tcp| tcp.local_addr().unwrap());
-    let server = encke::serve(ours, open(&hubs[0])).stall_limit(LIMIT);
+    let server = way
+        .of(encke::serve(ours, open(&hubs[0])))
+        .stall_limit(LIMIT);
     tokio::spawn(server.into_future());
     let app = axum::Router::new().nest_service("/live", open(&hubs[1]));
     tokio::spawn(axum::serve(foreign, app).into_future());
@@ -113,12 +114,11 @@ async fn take_slowly_from_both(transport: &str) {
     assert_eq!(hubs.map(|hub| hub.stats().stalled), [0, 0], "{transport}");
 }
 
-#[tokio::test]
-async fn a_client_that_reads_slowly_is_not_stalled() {
+async fn a_client_that_reads_slowly_is_not_stalled(way: Way) {
     tokio::join!(
-        take_slowly_from_both("transport=sse"),
-        take_slowly_from_both("transport=ndjson"),
-        take_slowly_from_both("callback=parent.f"),
+        take_slowly_from_both(way, "transport=sse"),
+        take_slowly_from_both(way, "transport=ndjson"),
+        take_slowly_from_both(way, "callback=parent.f"),
     );
 }
 
@@ -142,13 +142,13 @@ async fn a_request_that_is_never_finished_is_cut() {
         .unwrap();
 }
 
-#[tokio::test]
-async fn a_graceful_shutdown_ends_open_streams_and_waits_for_no_idle_connection() {
+async fn a_graceful_shutdown_ends_open_streams_and_waits_for_no_idle_connection(way: Way) {
     let hub = Hub::default();
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = encke::serve(tcp, open(&hub))
+    let server = way
+        .of(encke::serve(tcp, open(&hub)))
         .drain_limit(10 * PATIENCE)
         .head_limit(10 * PATIENCE)
         .with_graceful_shutdown(async { drop(stopped.await) });
@@ -165,4 +165,10 @@ async fn a_graceful_shutdown_ends_open_streams_and_waits_for_no_idle_connection(
         .unwrap()
         .unwrap();
     drop(spare);
+}
+
+both_ways! {
+    a_client_that_reads_slowly_is_not_stalled,
+    our_server_cuts_a_client_that_reads_nothing_while_data_waits,
+    a_graceful_shutdown_ends_open_streams_and_waits_for_no_idle_connection,
 }

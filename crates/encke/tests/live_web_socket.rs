@@ -7,7 +7,7 @@ use encke_proto::{
     Output,
     ws::{Closed, Config, Connection, Event, MaskKeys, Message},
 };
-use listener::{PATIENCE, ask, hub, open, serve};
+use listener::{PATIENCE, Way, ask, both_ways, open, serve};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -110,9 +110,8 @@ impl Client {
     }
 }
 
-#[tokio::test]
-async fn a_bare_socket_hears_the_data_as_it_was_published() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn a_bare_socket_hears_the_data_as_it_was_published(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let mut client = Client::open(address, "/live/news").await;
     let news = hub.channel("news").unwrap();
     news.publish("kiki").await.unwrap();
@@ -123,11 +122,11 @@ async fn a_bare_socket_hears_the_data_as_it_was_published() {
     assert_eq!(client.text().await, "kiki");
     assert_eq!(client.text().await, "[1.0]");
     assert_eq!(client.hear().await, Ok(Message::Binary(vec![0xff].into())));
+    way.is_taken(&hub).await;
 }
 
-#[tokio::test]
-async fn envelopes_say_where_the_session_stands_and_it_continues_there() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn envelopes_say_where_the_session_stands_and_it_continues_there(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     for path in [
         "/live/news?envelope=1",
         "/live/news?channel=chat&transport=ws",
@@ -153,12 +152,14 @@ async fn envelopes_say_where_the_session_stands_and_it_continues_there() {
     }
 }
 
-#[tokio::test]
-async fn a_gap_is_an_item_or_the_reason_of_a_close() {
-    let (hub, address) = hub(HubConfig::default()
-        .history(1, Duration::from_secs(60))
-        .live_window(0, Duration::ZERO))
-    .await;
+async fn a_gap_is_an_item_or_the_reason_of_a_close(way: Way) {
+    let (hub, address) = way
+        .hub(
+            HubConfig::default()
+                .history(1, Duration::from_secs(60))
+                .live_window(0, Duration::ZERO),
+        )
+        .await;
     let news = hub.channel("news").unwrap();
     let start = news.subscribe().position();
     for text in ["kiki", "foo", "bar"] {
@@ -177,9 +178,8 @@ async fn a_gap_is_an_item_or_the_reason_of_a_close() {
     assert_eq!(unknown.closed().await, (4001, "gap ?-2".into()));
 }
 
-#[tokio::test]
-async fn publications_of_every_size_arrive_whole_and_pings_go_between_them() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn publications_of_every_size_arrive_whole_and_pings_go_between_them(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     for path in ["/live/news", "/live/news?envelope=1"] {
         let mut client = Client::open(address, path).await;
         let news = hub.channel("news").unwrap();
@@ -236,9 +236,8 @@ async fn first_frame(address: SocketAddr, offer: &str) -> (String, Vec<u8>) {
     (head.to_lowercase(), frame)
 }
 
-#[tokio::test]
-async fn publications_are_deflated_once_for_those_who_take_them_so() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn publications_are_deflated_once_for_those_who_take_them_so(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let text = "kiki foo bar ".repeat(100);
     hub.channel("news")
         .unwrap()
@@ -267,9 +266,8 @@ async fn publications_are_deflated_once_for_those_who_take_them_so() {
     assert_eq!(&frame[1..], text.as_bytes());
 }
 
-#[tokio::test]
-async fn what_a_client_says_is_published_only_where_the_application_says_so() {
-    let (quiet, address) = hub(HubConfig::default()).await;
+async fn what_a_client_says_is_published_only_where_the_application_says_so(way: Way) {
+    let (quiet, address) = way.hub(HubConfig::default()).await;
     let mut client = Client::open(address, "/live/chat").await;
     client.say("kiki").await;
     let (code, reason) = client.closed().await;
@@ -280,7 +278,7 @@ async fn what_a_client_says_is_published_only_where_the_application_says_so() {
     assert_eq!(quiet.stats().published, 0);
 
     let hub = Hub::default();
-    let address = serve(open(&hub).client_publish()).await;
+    let address = way.serve(open(&hub).client_publish()).await;
     let mut speaker = Client::open(address, "/live/chat").await;
     let mut listener = Client::open(address, "/live/chat").await;
     speaker.say("kiki").await;
@@ -297,16 +295,19 @@ async fn what_a_client_says_is_published_only_where_the_application_says_so() {
                     _ => Err(Refusal::channel(&channels[0])),
                 }
             });
-    let mut refused = Client::open(serve(refusing).await, "/live/chat").await;
+    let mut refused = Client::open(way.serve(refusing).await, "/live/chat").await;
     refused.say("kiki").await;
     assert_eq!(refused.closed().await.0, 1008);
 }
 
-#[tokio::test]
-async fn a_client_that_may_publish_says_as_much_as_a_post_and_another_no_more_than_by_default() {
+async fn a_client_that_may_publish_says_as_much_as_a_post_and_another_no_more_than_by_default(
+    way: Way,
+) {
     let hub = Hub::default();
-    let speaking = serve(open(&hub).client_publish().body_limit(100_000)).await;
-    let listening = serve(open(&hub)).await;
+    let speaking = way
+        .serve(open(&hub).client_publish().body_limit(100_000))
+        .await;
+    let listening = way.serve(open(&hub)).await;
     for (address, fits) in [(speaking, 100_000), (listening, 64 << 10)] {
         // A head alone: the frame is longer by one.
         let mut client = Client::open(address, "/live/chat").await;
@@ -322,9 +323,8 @@ async fn a_client_that_may_publish_says_as_much_as_a_post_and_another_no_more_th
     assert_eq!(client.text().await, text);
 }
 
-#[tokio::test]
-async fn shutdown_says_1001_after_what_was_published() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn shutdown_says_1001_after_what_was_published(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let mut client = Client::open(address, "/live/news").await;
     hub.channel("news").unwrap().publish("kiki").await.unwrap();
     hub.shutdown();
@@ -332,13 +332,13 @@ async fn shutdown_says_1001_after_what_was_published() {
     assert_eq!(client.closed().await.0, 1001);
 }
 
-#[tokio::test]
-async fn the_end_of_the_server_says_1001_too() {
+async fn the_end_of_the_server_says_1001_too(way: Way) {
     let hub = Hub::default();
     let shutdown = encke::Shutdown::new();
     let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    let server = encke::serve(tcp, open(&hub))
+    let server = way
+        .of(encke::serve(tcp, open(&hub)))
         .drain_limit(10 * PATIENCE)
         .with_shutdown(shutdown.clone());
     let server = tokio::spawn(server.into_future());
@@ -350,9 +350,8 @@ async fn the_end_of_the_server_says_1001_too() {
     assert_eq!(hub.stats().shut_down, 1);
 }
 
-#[tokio::test]
-async fn a_client_that_says_goodbye_gets_its_close_back_and_is_forgotten() {
-    let (hub, address) = hub(HubConfig::default()).await;
+async fn a_client_that_says_goodbye_gets_its_close_back_and_is_forgotten(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
     let mut client = Client::open(address, "/live/news").await;
     assert_eq!(hub.stats().sessions, 1);
     client.say(Message::Close(None)).await;
@@ -370,9 +369,10 @@ async fn a_client_that_says_goodbye_gets_its_close_back_and_is_forgotten() {
     assert_eq!(hub.stats().gone, 1);
 }
 
-#[tokio::test]
-async fn a_client_that_reads_nothing_is_ended() {
-    let (hub, address) = hub(HubConfig::default().stall_limit(Duration::from_secs(1))).await;
+async fn a_client_that_reads_nothing_is_ended(way: Way) {
+    let (hub, address) = way
+        .hub(HubConfig::default().stall_limit(Duration::from_secs(1)))
+        .await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let client = Client::over(socket.connect(address).await.unwrap(), "/live/news").await;
@@ -418,4 +418,18 @@ async fn handshakes_that_are_none_and_pages_of_other_origins_are_refused() {
         .await;
         assert_eq!(status, 101, "{origin}");
     }
+}
+
+both_ways! {
+    a_bare_socket_hears_the_data_as_it_was_published,
+    envelopes_say_where_the_session_stands_and_it_continues_there,
+    a_gap_is_an_item_or_the_reason_of_a_close,
+    publications_of_every_size_arrive_whole_and_pings_go_between_them,
+    publications_are_deflated_once_for_those_who_take_them_so,
+    what_a_client_says_is_published_only_where_the_application_says_so,
+    a_client_that_may_publish_says_as_much_as_a_post_and_another_no_more_than_by_default,
+    shutdown_says_1001_after_what_was_published,
+    the_end_of_the_server_says_1001_too,
+    a_client_that_says_goodbye_gets_its_close_back_and_is_forgotten,
+    a_client_that_reads_nothing_is_ended,
 }

@@ -7,7 +7,7 @@ mod secure;
 use axum::{Router, routing::get};
 use encke::{Chunked, Comet, EventSource, Hub, Serve, Shutdown};
 use futures_util::{StreamExt, stream};
-use listener::{Listener, PATIENCE, open};
+use listener::{Listener, PATIENCE, Way, both_ways, open};
 use std::{io::Result, net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
@@ -47,8 +47,8 @@ fn app(hub: &Hub, shutdown: &Shutdown) -> Router {
         .nest_service("/live", open(hub))
 }
 
-async fn start(drain: Duration) -> (Hub, Shutdown, SocketAddr, JoinHandle<Result<()>>) {
-    start_as(drain, |server| server).await
+async fn start(way: Way, drain: Duration) -> (Hub, Shutdown, SocketAddr, JoinHandle<Result<()>>) {
+    start_as(drain, |server| way.of(server)).await
 }
 
 async fn start_as(
@@ -76,13 +76,13 @@ async fn listen(hub: &Hub, address: SocketAddr, path: &str) -> Listener {
     listener
 }
 
-#[tokio::test]
-async fn streams_of_every_kind_end_with_their_last_chunk() {
-    let (hub, shutdown, address, server) = start(10 * PATIENCE).await;
+async fn streams_of_every_kind_end_with_their_last_chunk(way: Way) {
+    let (hub, shutdown, address, server) = start(way, 10 * PATIENCE).await;
     let mut streams = Vec::new();
     for path in PATHS {
         streams.push(listen(&hub, address, path).await);
     }
+    way.is_taken(&hub).await;
     shutdown.begin();
     for stream in &mut streams {
         // Whatever ends the message it was in, then the last chunk.
@@ -92,9 +92,8 @@ async fn streams_of_every_kind_end_with_their_last_chunk() {
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
 
-#[tokio::test]
-async fn a_part_is_never_passed_off_as_the_whole() {
-    let (hub, shutdown, address, server) = start(Duration::from_millis(50)).await;
+async fn a_part_is_never_passed_off_as_the_whole(way: Way) {
+    let (hub, shutdown, address, server) = start(way, Duration::from_millis(50)).await;
     let mut download = listen(&hub, address, "/download").await;
     shutdown.begin();
     timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
@@ -104,14 +103,19 @@ async fn a_part_is_never_passed_off_as_the_whole() {
     );
 }
 
-#[tokio::test]
-async fn what_was_published_before_is_delivered_first() {
-    let (hub, shutdown, address, _server) = start(10 * PATIENCE).await;
+async fn what_was_published_before_is_delivered_first(way: Way) {
+    let (hub, shutdown, address, _server) = start(way, 10 * PATIENCE).await;
     let mut stream = listen(&hub, address, "/live/news?transport=sse").await;
     hub.channel("news").unwrap().publish("last").await.unwrap();
     shutdown.begin();
     stream.until("data: last\n\n").await;
     assert!(stream.ends().await);
+}
+
+both_ways! {
+    streams_of_every_kind_end_with_their_last_chunk,
+    a_part_is_never_passed_off_as_the_whole,
+    what_was_published_before_is_delivered_first,
 }
 
 #[cfg(feature = "tls")]

@@ -11,7 +11,10 @@ use encke_proto::{
 };
 use std::{
     ops::Deref,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -22,9 +25,14 @@ pub(crate) struct LiveSession {
     /// The connection, where it is one of our own server's.
     peer: Option<Arc<Peer>>,
     mark: Arc<Mark>,
+    /// Its place among those of its hub, or [`NOWHERE`].
+    key: AtomicUsize,
     /// `None` when the session is over.
     state: Mutex<Option<State>>,
 }
+
+/// The key of a session that is not among those of its hub.
+const NOWHERE: usize = usize::MAX;
 
 pub(crate) type SessionHandle = Arc<LiveSession>;
 
@@ -100,6 +108,7 @@ impl LiveSession {
             hub,
             peer,
             mark,
+            key: AtomicUsize::new(NOWHERE),
             state: Mutex::new(Some(state)),
         })
     }
@@ -169,6 +178,7 @@ impl LiveSession {
             output,
             ..
         } = self.lock().take()?;
+        self.hub.detach(self.take_key());
         Some(Parts {
             hub: self.hub.clone(),
             speaker,
@@ -251,6 +261,11 @@ impl LiveSession {
         });
     }
 
+    fn take_key(&self) -> Option<usize> {
+        let key = self.key.swap(NOWHERE, Relaxed);
+        (key != NOWHERE).then_some(key)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<State>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -259,13 +274,13 @@ impl LiveSession {
 /// A session among those of its hub, ended and forgotten when dropped.
 pub(super) struct Member {
     session: SessionHandle,
-    key: usize,
 }
 
 impl Member {
     pub(super) fn join(session: SessionHandle) -> Self {
         let key = session.hub.join(session.clone());
-        Self { session, key }
+        session.key.store(key, Relaxed);
+        Self { session }
     }
 
     pub(super) fn handle(&self) -> SessionHandle {
@@ -283,7 +298,9 @@ impl Deref for Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.session.hub.leave(self.key);
+        if let Some(key) = self.session.take_key() {
+            self.session.hub.leave(key);
+        }
         self.session.close();
     }
 }

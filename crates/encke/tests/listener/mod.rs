@@ -3,7 +3,7 @@
 // Each test file uses its part.
 #![allow(dead_code, unreachable_pub)]
 
-use encke::{Action, Grant, Hub, HubConfig, Live, Refusal};
+use encke::{Action, Grant, Hub, HubConfig, Live, Refusal, Serve, Stats};
 use serde_json::Value;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
@@ -23,18 +23,79 @@ pub fn open(hub: &Hub) -> Live {
 
 /// A hub and its server.
 pub async fn hub(config: HubConfig) -> (Hub, SocketAddr) {
-    let hub = Hub::new(config);
-    let address = serve(open(&hub)).await;
-    (hub, address)
+    Way::Detached.hub(config).await
 }
 
 /// Serves `live` on a free port.
 pub async fn serve(live: Live) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(encke::serve(listener, live).into_future());
-    address
+    Way::Detached.serve(live).await
 }
+
+/// How sessions are served under a server of ours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Way {
+    /// They leave HTTP with their sockets.
+    Detached,
+    /// They stay with their connections.
+    Connected,
+}
+
+impl Way {
+    /// A hub and its server.
+    pub async fn hub(self, config: HubConfig) -> (Hub, SocketAddr) {
+        let hub = Hub::new(config);
+        let address = self.serve(open(&hub)).await;
+        (hub, address)
+    }
+
+    /// Serves `live` on a free port.
+    pub async fn serve(self, live: Live) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(self.of(encke::serve(listener, live)).into_future());
+        address
+    }
+
+    /// A server whose sessions go this way.
+    pub fn of<S>(self, server: Serve<S>) -> Serve<S> {
+        match self {
+            Self::Detached => server,
+            Self::Connected => server.shards(0),
+        }
+    }
+
+    /// Waits until all sessions of the hub have gone this way.
+    pub async fn is_taken(self, hub: &Hub) {
+        let detached = cfg!(target_os = "linux") && self == Self::Detached;
+        let taken = |stats: Stats| stats.detached == if detached { stats.sessions } else { 0 };
+        let wait = async {
+            while !taken(hub.stats()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let waited = timeout(PATIENCE, wait).await;
+        waited.unwrap_or_else(|_| panic!("{self:?}: {:?}", hub.stats()));
+    }
+}
+
+/// Has each of these functions tested with both ways of serving sessions.
+#[allow(unused_macros)]
+macro_rules! both_ways {
+    ($($test:ident),* $(,)?) => {
+        mod detached {
+            $(#[tokio::test] async fn $test() {
+                super::$test(super::listener::Way::Detached).await;
+            })*
+        }
+        mod connected {
+            $(#[tokio::test] async fn $test() {
+                super::$test(super::listener::Way::Connected).await;
+            })*
+        }
+    };
+}
+#[allow(unused_imports)]
+pub(crate) use both_ways;
 
 /// Sends a request; gives status, head and body.
 pub async fn ask(address: SocketAddr, request: &str) -> (u16, String, String) {
@@ -204,6 +265,12 @@ impl Listener {
             );
         }
         String::from_utf8(std::mem::take(&mut self.body)).unwrap()
+    }
+
+    /// What comes behind what was read of the stream, up to the end of the connection.
+    pub async fn unread(mut self) -> Vec<u8> {
+        while self.read().await {}
+        self.raw
     }
 
     /// Whether the server cut the connection, last chunk or not.

@@ -95,7 +95,6 @@ impl Client {
             attachments,
             mut output,
         } = parts;
-        hub.joined_shard();
         let mut behind = Output::default();
         write_framed(&mut output, dialog.is_none(), &mut behind);
         let state = match behind.is_empty() {
