@@ -167,7 +167,22 @@ async fn a_graceful_shutdown_ends_open_streams_and_waits_for_no_idle_connection(
     drop(spare);
 }
 
+async fn the_hubs_patience_ends_a_session_before_that_of_the_server_does(way: Way) {
+    let hub = Hub::new(HubConfig::default().stall_limit(LIMIT));
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let server = way.of(encke::serve(tcp, open(&hub)));
+    tokio::spawn(server.stall_limit(10 * PATIENCE).into_future());
+    let stalled = stalled_client(address, "transport=sse").await;
+    fill(&hub).await;
+    wait_until(&hub, |stats| stats.stalled == 1).await;
+    drop(stalled);
+    wait_until(&hub, |stats| stats.sessions == 0).await;
+    assert_eq!((hub.stats().stalled, hub.stats().gone), (1, 0));
+}
+
 both_ways! {
+    the_hubs_patience_ends_a_session_before_that_of_the_server_does,
     a_client_that_reads_slowly_is_not_stalled,
     our_server_cuts_a_client_that_reads_nothing_while_data_waits,
     a_graceful_shutdown_ends_open_streams_and_waits_for_no_idle_connection,

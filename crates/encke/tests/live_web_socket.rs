@@ -420,7 +420,65 @@ async fn handshakes_that_are_none_and_pages_of_other_origins_are_refused() {
     }
 }
 
+async fn a_quiet_client_is_pinged_and_lost_if_it_does_not_answer(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
+    let mut client = Client::open(address, "/live/news").await;
+    way.is_taken(&hub).await;
+    tokio::time::pause();
+    let start = Instant::now();
+    let ping = timeout(3 * PATIENCE, client.socket.read_u16()).await;
+    assert_eq!(ping.expect("a ping").unwrap(), 0x8900);
+    assert!(start.elapsed() >= Duration::from_secs(25));
+    let end = timeout(3 * PATIENCE, client.socket.read_buf(&mut client.unread)).await;
+    assert_eq!(end.expect("the end").unwrap(), 0);
+    assert!(start.elapsed() >= Duration::from_secs(35));
+    assert!(start.elapsed() <= Duration::from_secs(40));
+    no_session_is_left(&hub).await;
+}
+
+async fn a_close_that_nobody_answers_ends_the_session_all_the_same(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
+    let mut client = Client::open(address, "/live/news?since=aa:1").await;
+    assert_eq!(client.closed().await, (4001, "gap ?-0".into()));
+    tokio::time::pause();
+    let start = Instant::now();
+    no_session_is_left(&hub).await;
+    assert!(start.elapsed() <= Duration::from_secs(10));
+}
+
+async fn what_is_published_behind_a_close_keeps_nobody_busy(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
+    let news = hub.channel("news").unwrap();
+    let mut client = Client::open(address, "/live/news?since=aa:1").await;
+    assert_eq!(client.closed().await, (4001, "gap ?-0".into()));
+    for _ in 0..200 {
+        news.publish("x".repeat(1 << 10)).await.unwrap();
+    }
+    // A paused clock advances when nobody has anything to do.
+    tokio::time::pause();
+    let (give_up, given_up) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        std::thread::sleep(PATIENCE / 2);
+        give_up.send(())
+    });
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(10)) => {}
+        _ = given_up => panic!("somebody is busy"),
+    }
+}
+
+async fn no_session_is_left(hub: &Hub) {
+    let deadline = Instant::now() + 3 * PATIENCE;
+    while hub.stats().sessions > 0 {
+        assert!(Instant::now() < deadline, "{:?}", hub.stats());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 both_ways! {
+    a_quiet_client_is_pinged_and_lost_if_it_does_not_answer,
+    a_close_that_nobody_answers_ends_the_session_all_the_same,
+    what_is_published_behind_a_close_keeps_nobody_busy,
     a_bare_socket_hears_the_data_as_it_was_published,
     envelopes_say_where_the_session_stands_and_it_continues_there,
     a_gap_is_an_item_or_the_reason_of_a_close,

@@ -129,10 +129,12 @@ impl Client {
         }
     }
 
-    /// Where it stands in the channel of this place, if it can be written to.
+    /// Where it stands in the channel of this place, if it can be written to and wants more.
     pub(super) fn cursor(&self, place: u8) -> Option<Position> {
         match self.state {
-            State::Free => Some(self.speaker.session.positions()[usize::from(place)]),
+            State::Free if self.speaker.session.is_live() => {
+                Some(self.speaker.session.positions()[usize::from(place)])
+            }
             _ => None,
         }
     }
@@ -145,7 +147,7 @@ impl Client {
             };
             match turn.window.after(cursor) {
                 Some([]) if !self.is_to_end(turn) => return Next::Wait,
-                Some(items @ [_, ..]) if self.speaker.session.is_live() => {
+                Some(items @ [_, ..]) => {
                     let spans = &mut turn.spans;
                     let encoder = &self.speaker.encoder;
                     let Some(span) = spans.of(encoder, self.dialog.is_none(), cursor, items) else {
@@ -188,6 +190,9 @@ impl Client {
                     return Ok(Next::Wait);
                 }
                 self.state = State::Free;
+                if self.has_said_all() {
+                    return self.linger(turn);
+                }
             }
         }
         for _ in 0..WRITES_PER_TURN {
@@ -295,23 +300,31 @@ impl Client {
 
     /// What is due by the clock.
     pub(super) fn check(&mut self, stall_limit: Duration, now: Instant) -> Next {
+        let stall_limit = stall_limit.min(self.hub.config.stall_limit);
         match &self.state {
             State::Blocked(rest) if now.saturating_duration_since(rest.since) >= stall_limit => {
                 self.disconnect = Some(Disconnect::Stalled);
-                Next::Leave
+                return Next::Leave;
             }
-            State::Lingering(until) if **until <= now => Next::Leave,
-            State::Free
-                if self
-                    .speaker
-                    .session
-                    .next_timeout()
-                    .is_some_and(|at| at <= now) =>
-            {
-                Next::Again
-            }
-            _ => Next::Wait,
+            State::Lingering(until) if **until <= now => return Next::Leave,
+            State::Lingering(_) => return Next::Wait,
+            State::Free | State::Blocked(_) => {}
         }
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let mut next = Next::Wait;
+        if let Some(dialog) = &mut self.dialog
+            && is_due(dialog.next_timeout())
+        {
+            dialog.handle_timeout(now);
+            if dialog.phase() == Phase::Ended {
+                return Next::Leave;
+            }
+            next = Next::Again;
+        }
+        if matches!(self.state, State::Free) && is_due(self.speaker.session.next_timeout()) {
+            next = Next::Again;
+        }
+        next
     }
 
     fn is_to_end(&self, turn: &Turn) -> bool {
