@@ -4,7 +4,6 @@ mod wire;
 
 use std::{
     future::ready,
-    io::Write,
     sync::{Arc, Mutex},
 };
 
@@ -14,12 +13,11 @@ use axum::{
     routing::get,
 };
 use encke::{BoxError, Chunked, Comet, EventSource};
-use flate2::write::GzDecoder;
 use futures_util::stream;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower_http::compression::CompressionLayer;
-use wire::Client;
+use wire::{Client, readable};
 
 /// Asks for a response that has to pass the layer.
 async fn receive_compressed(response: impl IntoResponse) -> Client {
@@ -38,25 +36,6 @@ async fn receive_compressed(response: impl IntoResponse) -> Client {
     assert!(head.contains("content-encoding: gzip"), "{head}");
     client.received.drain(..head.len());
     client
-}
-
-/// What a browser could show of the chunks received so far.
-fn readable(received: &[u8]) -> String {
-    let mut decoder = GzDecoder::new(Vec::new());
-    let mut rest = received;
-    while let Some(end) = rest.windows(2).position(|bytes| bytes == b"\r\n") {
-        let size = usize::from_str_radix(str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
-        let Some(chunk) = rest.get(end + 2..end + 2 + size) else {
-            break;
-        };
-        if size == 0 {
-            break;
-        }
-        decoder.write_all(chunk).unwrap();
-        rest = rest.get(end + 2 + size + 2..).unwrap_or_default();
-    }
-    decoder.flush().unwrap();
-    String::from_utf8(decoder.get_ref().clone()).unwrap()
 }
 
 async fn until_readable(client: &mut Client, text: &str) {

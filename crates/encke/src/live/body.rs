@@ -33,11 +33,6 @@ enum Leaving {
     No,
 }
 
-/// The session went on without HTTP: the response is over for whoever polls it.
-#[derive(Debug, thiserror::Error)]
-#[error("the session goes on without HTTP")]
-struct Left;
-
 impl LiveBody {
     pub(super) fn new(session: SessionHandle, leaving: Option<(Seat, Arc<Peer>)>) -> Self {
         Self {
@@ -79,7 +74,8 @@ impl http_body::Body for LiveBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Leaving::Offered(peer) = &self.leaving {
             if ready!(peer.poll_answer(cx)) {
-                return Poll::Ready(Some(Err(Left.into())));
+                // The response is over for whoever polls it, and nothing went wrong.
+                return Poll::Ready(None);
             }
             self.leaving = Leaving::No;
         }

@@ -59,6 +59,11 @@ pub(super) fn listen(
     let leaving = peer
         .filter(|_| request.version == http::Version::HTTP_11)
         .and_then(|peer| Some((peer.seat()?, peer)));
+    if leaving.is_some() {
+        // Its connection serves no other request once the socket is gone.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     *response.body_mut() = Body::new(LiveBody::new(session, leaving));
     response
 }

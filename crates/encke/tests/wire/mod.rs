@@ -5,12 +5,14 @@
 
 use std::{
     convert::Infallible,
+    io::Write,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use encke::Body;
+use flate2::write::GzDecoder;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -56,6 +58,25 @@ where
 pub async fn receive(response: impl Into<Response<Body>>) -> Client {
     let response = Arc::new(Mutex::new(Some(response.into())));
     ask(GET, move || response.lock().unwrap().take().unwrap()).await
+}
+
+/// What a browser could show of these chunks of a compressed response.
+pub fn readable(received: &[u8]) -> String {
+    let mut decoder = GzDecoder::new(Vec::new());
+    let mut rest = received;
+    while let Some(end) = rest.windows(2).position(|bytes| bytes == b"\r\n") {
+        let size = usize::from_str_radix(str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        let Some(chunk) = rest.get(end + 2..end + 2 + size) else {
+            break;
+        };
+        if size == 0 {
+            break;
+        }
+        decoder.write_all(chunk).unwrap();
+        rest = rest.get(end + 2 + size + 2..).unwrap_or_default();
+    }
+    decoder.flush().unwrap();
+    String::from_utf8(decoder.get_ref().clone()).unwrap()
 }
 
 /// The request of a client that has no wishes.
