@@ -16,7 +16,7 @@ use serde::Deserialize;
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().skip_while(|arg| arg != "--listen").nth(1);
     let address = address.unwrap_or_else(|| "127.0.0.1:9100".into());
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let listener = encke::listen(address).await?;
     println!("http://{}/", listener.local_addr()?);
     encke::serve(listener, app()).await
 }

@@ -22,8 +22,7 @@
 //!         Ok::<_, BadRequest>(Comet::new("parent.cometMessage")?.string(messages))
 //!     }))
 //!     .nest_service("/live", hub.live());
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//! encke::serve(listener, app).await?;
+//! encke::serve(encke::listen("127.0.0.1:3000").await?, app).await?;
 //! # Ok(()) }
 //! ```
 //!
@@ -65,7 +64,7 @@ pub use self::live::{Action, CrossOrigin, Grant, Live, LiveFuture, Refusal};
 pub use encke_proto::comet::{InvalidOrigin, Origin};
 
 mod serve;
-pub use self::serve::{Serve, serve};
+pub use self::serve::{Listener, Peer, Serve, listen, serve};
 
 mod shutdown;
 pub use self::shutdown::Shutdown;

@@ -9,7 +9,6 @@ use self::scheme::Scheme;
 use crate::{Body, problem, serve::Peer};
 use encke_proto::comet::Origin;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
-use std::sync::Arc;
 
 /// Origins besides its own that a service lets in, and how it knows its own.
 #[derive(Debug, Clone, Default)]
@@ -155,8 +154,7 @@ fn host(request: &Parts) -> Option<&str> {
 
 /// Whether this server speaks TLS itself. If not, a proxy may.
 fn is_secure(request: &Parts) -> bool {
-    let peer = request.extensions.get::<Arc<Peer>>();
-    peer.is_some_and(|peer| peer.is_secure())
+    Peer::of(&request.extensions).is_some_and(Peer::is_secure)
 }
 
 /// Whether a page of `origin` was served by `host`, by whatever scheme.

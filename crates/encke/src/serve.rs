@@ -2,6 +2,7 @@
 
 mod connection;
 mod io;
+mod listener;
 mod peer;
 mod slot;
 
@@ -10,7 +11,11 @@ mod http2;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub(crate) use self::{io::take_socket, peer::Peer, slot::Offer};
+pub(crate) use self::{io::take_socket, slot::Offer};
+pub use self::{
+    listener::{Listener, listen},
+    peer::Peer,
+};
 
 use self::connection::Connections;
 use crate::{BoxError, Shutdown, live::Shards};
@@ -18,52 +23,54 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use std::{
     fmt,
-    io::{Error, ErrorKind, Result},
+    io::Result,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 use tower_service::Service;
 
-/// How long to wait for another connection to end when the process has no descriptor left.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How long a client may take nothing, unless it is said otherwise.
+const STALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Serves an application until its [shutdown](Serve::with_graceful_shutdown).
 ///
-/// Any tower service will do: an axum `Router`, or [`Hub::live`](crate::Hub::live) itself.
+/// Any tower service will do: an axum `Router`, or [`Hub::live`](crate::Hub::live) itself. So will
+/// a tokio `TcpListener` in place of [`listen`]'s.
 ///
 /// ```no_run
 /// # #[tokio::main] async fn main() -> std::io::Result<()> {
 /// let hub = encke::Hub::default();
-/// let listener = tokio::net::TcpListener::bind("127.0.0.1:9000").await?;
-/// encke::serve(listener, hub.live()).await
+/// encke::serve(encke::listen("127.0.0.1:9000").await?, hub.live()).await
 /// # }
 /// ```
-pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
+pub fn serve<S>(listener: impl Into<Listener>, service: S) -> Serve<S> {
+    let listener = listener.into();
+    let limits = Limits {
+        stall: listener.stall_limit,
+        ..Limits::default()
+    };
     Serve {
         listener,
         connections: Connections {
             service,
-            limits: Limits::default(),
+            limits,
             shutdown: Shutdown::new(),
             #[cfg(feature = "tls")]
             tls: None,
         },
         graceful: Box::pin(std::future::pending()),
-        shards: None,
     }
 }
 
 /// A server to be awaited; it returns when it was shut down.
 #[must_use = "a server does nothing until it is awaited"]
 pub struct Serve<S> {
-    listener: TcpListener,
+    listener: Listener,
     connections: Connections<S>,
     /// Begins the shutdown.
     graceful: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// `None` for one per core.
-    shards: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +84,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(10),
-            stall: Duration::from_secs(10),
+            stall: STALL_LIMIT,
             drain: Duration::from_secs(5),
         }
     }
@@ -111,9 +118,7 @@ impl<S> Serve<S> {
         self
     }
 
-    /// How long a client may take nothing while data waits before its connection is cut.
-    ///
-    /// Default: 10 seconds.
+    /// As [`Listener::stall_limit`].
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.connections.limits.stall = limit;
         self
@@ -121,13 +126,9 @@ impl<S> Serve<S> {
 
     /// How many tasks write to the sessions of [`Hub::live`](crate::Hub::live) that leave HTTP.
     ///
-    /// Default: one per core. Over HTTP/1.1 without TLS a session takes its socket away once its
-    /// response has begun: then it costs a few hundred bytes, no task and no timer. It stays where
-    /// it is if the head says that something encodes the response, or if its first bytes were
-    /// changed on the way. A layer that changes only what comes later would not be asked any more:
-    /// with 0 no session leaves. Elsewhere than on Linux none does.
+    /// As [`Listener::shards`], which tells what that means.
     pub fn shards(mut self, count: usize) -> Self {
-        self.shards = Some(count);
+        self.listener = self.listener.shards(count);
         self
     }
 
@@ -176,31 +177,22 @@ where
             listener,
             connections,
             mut graceful,
-            shards,
         } = self;
         let shutdown = connections.shutdown.clone();
         let stall_limit = connections.limits.stall;
-        let shards = Arc::new(Shards::new(shards, shutdown.clone(), stall_limit));
+        let shards = Arc::new(Shards::new(listener.shards, shutdown.clone(), stall_limit));
         let _cut = Cut(shards.clone());
         let mut begun = pin!(shutdown.begun());
         let mut open = JoinSet::new();
         loop {
-            let accepted = tokio::select! {
+            let (stream, address) = tokio::select! {
                 () = &mut graceful => break,
                 () = &mut begun => break,
-                accepted = listener.accept() => accepted,
+                accepted = listener.next() => accepted,
                 Some(_) = open.join_next() => continue,
             };
-            match accepted {
-                Ok((stream, _)) => {
-                    open.spawn(connections.clone().serve(stream, shards.clone()));
-                }
-                Err(error) if is_of_connection(&error) => {}
-                Err(error) => {
-                    tracing::error!(%error, "cannot accept connections");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                }
-            }
+            let serve = connections.clone().serve(stream, address, shards.clone());
+            open.spawn(serve);
         }
         drop(listener);
         shutdown.begin();
@@ -220,12 +212,4 @@ impl Drop for Cut {
     fn drop(&mut self) {
         self.0.cut();
     }
-}
-
-/// Whether an error of `accept` is the one connection's, not the listener's.
-fn is_of_connection(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
-    )
 }

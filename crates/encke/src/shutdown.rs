@@ -29,7 +29,7 @@ use tokio::sync::watch;
 /// let app = Router::new().route("/log", get(async move || {
 ///     Chunked::text(stream::pending::<&str>()).until(ends.begun())
 /// }));
-/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let listener = encke::listen("127.0.0.1:0").await?;
 /// let server = encke::serve(listener, app).with_shutdown(shutdown.clone());
 /// shutdown.begin();
 /// server.await

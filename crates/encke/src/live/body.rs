@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http_body::Frame;
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -26,15 +25,15 @@ pub(super) struct LiveBody {
 
 enum Leaving {
     /// It has somewhere to go.
-    To(Seat, Arc<Peer>),
+    To(Seat, Peer),
     /// It has offered to, and says nothing until there is an answer.
-    Offered(Arc<Peer>),
+    Offered(Peer),
     /// It stays.
     No,
 }
 
 impl LiveBody {
-    pub(super) fn new(session: SessionHandle, leaving: Option<(Seat, Arc<Peer>)>) -> Self {
+    pub(super) fn new(session: SessionHandle, leaving: Option<(Seat, Peer)>) -> Self {
         Self {
             session: Member::join(session),
             leaving: leaving.map_or(Leaving::No, |(seat, peer)| Leaving::To(seat, peer)),

@@ -48,7 +48,7 @@ pub(super) fn listen(
     if request.method == http::Method::HEAD {
         return response;
     }
-    let peer = request.extensions.get::<Arc<Peer>>().cloned();
+    let peer = Peer::of(&request.extensions).cloned();
     let asked = Asked {
         transport,
         envelope: listen.envelope,
@@ -106,7 +106,7 @@ pub(super) fn open_socket(
     };
     let agreement = accepted.deflate();
     let deflated = agreement.is_some_and(|agreement| agreement.takes_shared());
-    let peer = request.extensions.get::<Arc<Peer>>().cloned();
+    let peer = Peer::of(&request.extensions).cloned();
     let asked = Asked {
         transport: Transport::WebSocket { deflated },
         envelope: listen.envelope,

@@ -23,7 +23,7 @@ use std::{
 pub(crate) struct LiveSession {
     hub: Arc<Shared>,
     /// The connection, where it is one of our own server's.
-    peer: Option<Arc<Peer>>,
+    peer: Option<Peer>,
     mark: Arc<Mark>,
     /// Its place among those of its hub, or [`NOWHERE`].
     key: AtomicUsize,
@@ -78,7 +78,7 @@ pub(crate) struct Stalled;
 
 impl LiveSession {
     /// Places a cursor in every channel: nothing published from here on is missed.
-    pub(crate) fn open(hub: Arc<Shared>, peer: Option<Arc<Peer>>, asked: Asked<'_>) -> Arc<Self> {
+    pub(crate) fn open(hub: Arc<Shared>, peer: Option<Peer>, asked: Asked<'_>) -> Arc<Self> {
         let mark = Arc::new(Mark::new());
         let (attachments, cursors): (Vec<_>, Vec<Position>) = asked
             .channels

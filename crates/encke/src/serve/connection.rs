@@ -12,7 +12,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{pin::pin, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -40,12 +40,12 @@ where
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Serves a connection until it ends; once the server shuts down, until its responses have.
-    pub(super) async fn serve(self, stream: TcpStream, shards: Arc<Shards>) {
+    pub(super) async fn serve(self, stream: TcpStream, address: SocketAddr, shards: Arc<Shards>) {
         #[cfg(feature = "tls")]
         let secure = self.tls.is_some();
         #[cfg(not(feature = "tls"))]
         let secure = false;
-        let line = Arc::new(Line::new(self.shutdown.clone(), secure, shards));
+        let line = Arc::new(Line::new(address, self.shutdown.clone(), secure, shards));
         let io = GuardedIo::new(stream, self.limits.stall, line.clone());
         let served = shutdown::tell(self.shutdown.clone(), self.speak(io, line)).await;
         if let Err(error) = served {

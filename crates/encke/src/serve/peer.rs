@@ -5,9 +5,10 @@ use crate::{
     Shutdown,
     live::{Seat, Shards},
 };
-use http::Request;
+use http::{Extensions, Request};
 use std::{
     fmt,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -17,11 +18,20 @@ use std::{
 };
 use tower_service::Service;
 
+#[cfg(feature = "axum")]
+use ::axum::extract::ConnectInfo;
+
+/// What axum has a type for.
+#[cfg(not(feature = "axum"))]
+#[derive(Clone)]
+struct ConnectInfo<T>(T);
+
 /// What goes on over a connection once it no longer speaks HTTP.
 type Upgraded = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is known of one connection.
 pub(super) struct Line {
+    address: SocketAddr,
     pub(super) shutdown: Shutdown,
     pub(super) secure: bool,
     /// Where sessions go whose sockets leave their connections.
@@ -32,8 +42,14 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(shutdown: Shutdown, secure: bool, shards: Arc<Shards>) -> Self {
+    pub(super) fn new(
+        address: SocketAddr,
+        shutdown: Shutdown,
+        secure: bool,
+        shards: Arc<Shards>,
+    ) -> Self {
         Self {
+            address,
             shutdown,
             secure,
             shards,
@@ -60,14 +76,30 @@ impl Line {
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line")
+            .field("address", &self.address)
             .field("secure", &self.secure)
             .finish_non_exhaustive()
     }
 }
 
-/// The other end of a connection, or of one of its streams, among the extensions of its requests.
-#[derive(Debug)]
-pub(crate) struct Peer {
+/// The other end of a request's connection. Cheap to clone.
+///
+/// Requests have it under [`serve`](crate::serve()). With axum it is extracted as
+/// `ConnectInfo<Peer>`.
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::{Router, extract::ConnectInfo, routing::get};
+/// use encke::Peer;
+///
+/// let app = Router::<()>::new().route("/address", get(async |ConnectInfo(peer): ConnectInfo<Peer>| {
+///     peer.address().to_string()
+/// }));
+/// # let _ = app;
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Peer {
     line: Arc<Line>,
     /// The one stream of an HTTP/2 connection.
     #[cfg(feature = "tls")]
@@ -75,6 +107,23 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// The peer of the request that has these extensions; `None` where the server tells none.
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions
+            .get::<ConnectInfo<Self>>()
+            .map(|ConnectInfo(peer)| peer)
+    }
+
+    /// Its address; behind a proxy, the proxy's.
+    pub fn address(&self) -> SocketAddr {
+        self.line.address
+    }
+
+    /// Has a request know it.
+    pub(crate) fn tell(self, extensions: &mut Extensions) {
+        extensions.insert(ConnectInfo(self));
+    }
+
     pub(super) fn new(line: Arc<Line>) -> Self {
         Self {
             line,
@@ -169,18 +218,26 @@ impl Peer {
     }
 }
 
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("address", &self.address())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A service whose requests know their peer.
 #[derive(Clone)]
 pub(super) struct WithPeer<S> {
     service: S,
-    peer: Arc<Peer>,
+    peer: Peer,
 }
 
 impl<S> WithPeer<S> {
     pub(super) fn new(service: S, line: Arc<Line>) -> Self {
         Self {
             service,
-            peer: Arc::new(Peer::new(line)),
+            peer: Peer::new(line),
         }
     }
 }
@@ -195,7 +252,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for WithPeer<S> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        request.extensions_mut().insert(self.peer.clone());
+        self.peer.clone().tell(request.extensions_mut());
         self.service.call(request)
     }
 }

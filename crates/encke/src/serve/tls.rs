@@ -34,7 +34,7 @@ impl<S> Serve<S> {
     /// let config = ServerConfig::builder()
     ///     .with_no_client_auth()
     ///     .with_single_cert(chain, key)?;
-    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:9443").await?;
+    /// let listener = encke::listen("127.0.0.1:9443").await?;
     /// encke::serve(listener, encke::Hub::default().live()).tls(config).await?;
     /// # Ok(()) }
     /// ```

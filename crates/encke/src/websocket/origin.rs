@@ -8,7 +8,6 @@ use crate::{
 };
 use encke_proto::comet::Origin;
 use http::{Request, Response, StatusCode, header, request::Parts};
-use std::sync::Arc;
 
 /// Which pages may open a socket: this server's, unless it is said otherwise.
 #[derive(Debug, Default)]
@@ -63,8 +62,8 @@ pub(super) fn of(request: &Parts) -> Parts {
             parts.headers.append(name, value.clone());
         }
     }
-    if let Some(peer) = request.extensions.get::<Arc<Peer>>() {
-        parts.extensions.insert(peer.clone());
+    if let Some(peer) = Peer::of(&request.extensions) {
+        peer.clone().tell(&mut parts.extensions);
     }
     parts
 }

@@ -8,14 +8,14 @@ use encke_proto::ws::{
 use http::{Response, StatusCode, request::Parts};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 /// A request that opens a WebSocket, by an upgrade of HTTP/1.1 or an extended CONNECT of HTTP/2.
 #[derive(Debug)]
 pub(crate) struct Upgrade {
     offer: Offer,
     on_upgrade: OnUpgrade,
-    peer: Option<Arc<Peer>>,
+    peer: Option<Peer>,
 }
 
 /// The connection, or stream, of a WebSocket.
@@ -35,7 +35,7 @@ impl Upgrade {
                 .extensions
                 .remove()
                 .ok_or(NotUpgradable::Unsupported)?,
-            peer: request.extensions.get().cloned(),
+            peer: Peer::of(&request.extensions).cloned(),
         })
     }
 
@@ -84,7 +84,7 @@ fn is_extended_connect(_: &Parts) -> bool {
 pub(crate) struct Accepted {
     on_upgrade: OnUpgrade,
     deflate: Option<Agreement>,
-    peer: Option<Arc<Peer>>,
+    peer: Option<Peer>,
 }
 
 impl Accepted {
@@ -99,7 +99,7 @@ impl Accepted {
     }
 
     /// The other end, if the server is ours.
-    pub(crate) fn peer(&self) -> Option<Arc<Peer>> {
+    pub(crate) fn peer(&self) -> Option<Peer> {
         self.peer.clone()
     }
 

@@ -39,8 +39,7 @@ where
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
         let stream = Stream::current();
-        let peer = Peer::of_stream(self.line.clone(), stream.clone());
-        request.extensions_mut().insert(Arc::new(peer));
+        Peer::of_stream(self.line.clone(), stream.clone()).tell(request.extensions_mut());
         Watching {
             head: request.method() == Method::HEAD,
             future: self.service.call(request),
