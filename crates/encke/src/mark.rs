@@ -119,3 +119,94 @@ impl BoardMark {
         self.board.set()
     }
 }
+
+#[cfg(all(test, encke_loom))]
+mod loom_tests {
+    use super::*;
+    use loom::{
+        sync::atomic::{AtomicUsize, Ordering::SeqCst},
+        thread,
+    };
+    use std::task::Wake;
+
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// A log as far as its mark is concerned: how much is in it.
+    struct Counted {
+        published: AtomicUsize,
+        mark: BoardMark,
+    }
+
+    impl Counted {
+        fn on(board: &Arc<Board>, key: u32) -> Arc<Self> {
+            Arc::new(Self {
+                published: AtomicUsize::new(0),
+                mark: BoardMark::new(board.clone(), key),
+            })
+        }
+
+        fn publish(&self) {
+            self.published.fetch_add(1, SeqCst);
+            self.mark.set().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// What a shard does in a turn: gives how much it has seen in each of the logs with news.
+    fn turn(board: &Board, logs: &[Arc<Counted>], waker: &Waker, seen: &mut [usize]) {
+        board.arm(waker);
+        let mut keys = Vec::new();
+        board.take(&mut keys);
+        for key in keys {
+            let log = &logs[key as usize];
+            log.mark.clear();
+            seen[key as usize] = log.published.load(SeqCst);
+        }
+    }
+
+    #[test]
+    fn loom_the_task_of_a_board_takes_the_news_or_is_woken_once_for_all() {
+        loom::model(|| {
+            let board = Arc::new(Board::new());
+            let logs = [Counted::on(&board, 0), Counted::on(&board, 1)];
+            let woken = Arc::new(Woken(AtomicUsize::new(0)));
+            let waker = Waker::from(woken.clone());
+            let publishers = logs.clone().map(|log| thread::spawn(move || log.publish()));
+            let mut seen = [0; 2];
+            turn(&board, &logs, &waker, &mut seen);
+            for publisher in publishers {
+                publisher.join().unwrap();
+            }
+            let times = woken.0.load(SeqCst);
+            assert!(times <= 1, "woken {times} times");
+            assert!(seen == [1, 1] || times == 1, "saw {seen:?} and sleeps");
+            turn(&board, &logs, &waker, &mut seen);
+            assert_eq!(seen, [1, 1]);
+        });
+    }
+
+    #[test]
+    fn loom_what_is_published_while_the_task_looks_is_news_again() {
+        loom::model(|| {
+            let board = Arc::new(Board::new());
+            let logs = [Counted::on(&board, 0)];
+            let woken = Arc::new(Woken(AtomicUsize::new(0)));
+            let waker = Waker::from(woken.clone());
+            let log = logs[0].clone();
+            let publisher = thread::spawn(move || (log.publish(), log.publish()));
+            let mut seen = [0];
+            turn(&board, &logs, &waker, &mut seen);
+            turn(&board, &logs, &waker, &mut seen);
+            publisher.join().unwrap();
+            let times = woken.0.load(SeqCst);
+            assert!(seen == [2] || times > 0, "saw {seen:?} and sleeps");
+            turn(&board, &logs, &waker, &mut seen);
+            assert_eq!(seen, [2]);
+        });
+    }
+}
