@@ -1,115 +1,15 @@
 //! A hub's URLs over real sockets: every transport, every way to continue.
 
 mod listener;
+mod stream;
 
 use encke::{Data, HubConfig, JsonText};
 use listener::{Listener, Way, ask, both_ways, hub, post};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
+use stream::{Given, Over, Stream, TRANSPORTS};
 
 const SSE: &str = "accept: text/event-stream\r\n";
-
-/// A transport, by what a test needs of it: where the stream stands and what an item is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Over {
-    Sse,
-    Ndjson,
-    Comet,
-}
-
-const TRANSPORTS: [Over; 3] = [Over::Sse, Over::Ndjson, Over::Comet];
-
-/// What a stream gave: an offset, a gap, or the session's first word.
-#[derive(Debug, PartialEq)]
-enum Given {
-    Opened,
-    Data(String),
-    Gap(Option<u64>, u64),
-}
-
-/// A stream on one channel, over any transport.
-struct Stream {
-    over: Over,
-    listener: Listener,
-    /// The position said last.
-    position: String,
-}
-
-impl Stream {
-    async fn open(address: SocketAddr, over: Over, query: &str) -> Self {
-        let transport = match over {
-            Over::Sse => "transport=sse",
-            Over::Ndjson => "transport=ndjson",
-            Over::Comet => "callback=parent.news",
-        };
-        let path = format!("/live/news?{transport}&{query}");
-        let listener = Listener::open(address, &path, "").await;
-        let mut stream = Self {
-            over,
-            listener,
-            position: String::new(),
-        };
-        assert_eq!(stream.next().await, Given::Opened);
-        stream
-    }
-
-    async fn next(&mut self) -> Given {
-        match self.over {
-            Over::Sse => self.next_event().await,
-            Over::Ndjson => self.next_item().await,
-            Over::Comet => self.next_call().await,
-        }
-    }
-
-    async fn next_event(&mut self) -> Given {
-        let event = self.listener.event().await;
-        let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
-        self.position = field("id: ").unwrap().to_owned();
-        let Some(data) = field("data: ") else {
-            return Given::Opened;
-        };
-        match field("event: ") {
-            Some("gap") => gap(&serde_json::from_str(data).unwrap()),
-            _ => Given::Data(data.to_owned()),
-        }
-    }
-
-    async fn next_item(&mut self) -> Given {
-        let item = self.listener.item().await;
-        self.position = item["position"].as_str().unwrap().to_owned();
-        match (&item["data"], &item["gap"]) {
-            (Value::String(data), _) => Given::Data(data.clone()),
-            (_, Value::Null) => Given::Opened,
-            (_, missing) => gap(missing),
-        }
-    }
-
-    async fn next_call(&mut self) -> Given {
-        let script = self.listener.script().await;
-        let (before, after) = script.rsplit_once("position:'").unwrap();
-        let (position, after) = after.split_once('\'').unwrap();
-        self.position = position.to_owned();
-        let Some(argument) = before.strip_prefix("parent.news(") else {
-            return Given::Opened;
-        };
-        match after.split_once("gap:") {
-            Some((_, missing)) => {
-                let (missing, _) = missing.split_once('}').unwrap();
-                gap(&serde_json::from_str(&format!("{missing}}}")).unwrap())
-            }
-            None => Given::Data(
-                argument
-                    .trim_end_matches("',{")
-                    .trim_start_matches('\'')
-                    .to_owned(),
-            ),
-        }
-    }
-}
-
-fn gap(gap: &Value) -> Given {
-    Given::Gap(gap["from"].as_u64(), gap["to"].as_u64().unwrap())
-}
 
 async fn publish(hub: &encke::Hub, texts: impl IntoIterator<Item = String>) {
     let news = hub.channel("news").unwrap();

@@ -31,6 +31,10 @@ pub(crate) struct LiveSession {
     state: Mutex<Option<State>>,
 }
 
+/// How long an offer to leave HTTP may stand: it is answered when the client's socket has taken the
+/// session's first bytes, and never if a layer keeps those to itself.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+
 /// The key of a session that is not among those of its hub.
 const NOWHERE: usize = usize::MAX;
 
@@ -216,15 +220,16 @@ impl LiveSession {
     pub(crate) fn sweep(&self, now: Instant) {
         let slot = self.lock();
         let Some(state) = slot.as_ref() else { return };
+        let waited = |limit| {
+            let at = state.handed_over;
+            at.is_some_and(|at| now.saturating_duration_since(at) >= limit)
+        };
         if let Some(peer) = &self.peer
-            && state.handed_over.is_some()
+            && waited(ANSWER_LIMIT)
         {
-            // Whoever sees the connection's bytes would have answered by now.
             peer.withdraw();
         }
-        let stalled = state
-            .handed_over
-            .is_some_and(|at| now.saturating_duration_since(at) >= self.stall_limit());
+        let stalled = waited(self.stall_limit());
         let timeout = state.speaker.session.next_timeout();
         let due = timeout.is_some_and(|at| at <= now);
         drop(slot);
