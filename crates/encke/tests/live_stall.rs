@@ -181,7 +181,36 @@ async fn the_hubs_patience_ends_a_session_before_that_of_the_server_does(way: Wa
     assert_eq!((hub.stats().stalled, hub.stats().gone), (1, 0));
 }
 
+async fn while_one_client_stalls_the_others_see_everything(way: Way) {
+    let hub = Hub::new(HubConfig::default().stall_limit(10 * PATIENCE));
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let server = way.of(encke::serve(tcp, open(&hub)));
+    tokio::spawn(server.stall_limit(LIMIT).into_future());
+    let mut readers = Vec::new();
+    for _ in 0..10 {
+        let mut reader = Listener::open(address, "/live/news", "").await;
+        reader.item().await;
+        readers.push(reader);
+    }
+    let stalled = stalled_client(address, "transport=ndjson").await;
+    way.is_taken(&hub).await;
+    let news = hub.channel("news").unwrap();
+    let mut offset = 0;
+    while hub.stats().stalled == 0 || offset < 64 {
+        offset = news.publish("x".repeat(64 << 10)).await.unwrap().offset;
+        for reader in &mut readers {
+            assert_eq!(reader.item().await["offset"], offset);
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!((hub.stats().stalled, hub.stats().gaps), (1, 0));
+    wait_until(&hub, |stats| stats.sessions == readers.len()).await;
+    drop(stalled);
+}
+
 both_ways! {
+    while_one_client_stalls_the_others_see_everything,
     the_hubs_patience_ends_a_session_before_that_of_the_server_does,
     a_client_that_reads_slowly_is_not_stalled,
     our_server_cuts_a_client_that_reads_nothing_while_data_waits,

@@ -1,6 +1,7 @@
 //! A stream on one channel over any transport of HTTP, by what it says.
 
-#![allow(unreachable_pub)]
+// Each test file uses its part.
+#![allow(dead_code, unreachable_pub)]
 
 use crate::listener::Listener;
 use serde_json::Value;
