@@ -10,6 +10,8 @@ mod readiness;
 mod rest;
 mod span;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use self::{client::Client, task::Task};
 use super::{session::Parts, socket::Dialog};

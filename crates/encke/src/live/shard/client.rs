@@ -45,6 +45,8 @@ pub(super) struct Client {
     dialog: Option<Box<Dialog>>,
     pub(super) places: Places,
     state: State,
+    /// Whether it is among those who speak in another turn.
+    pub(super) is_queued: bool,
     /// Why it ends, where that is not the client's doing.
     disconnect: Option<Disconnect>,
 }
@@ -108,6 +110,7 @@ impl Client {
             dialog,
             places: Places::none(),
             state,
+            is_queued: false,
             disconnect: None,
         };
         (client, attachments)

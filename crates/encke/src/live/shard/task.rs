@@ -108,7 +108,9 @@ impl Task {
         self.turn.now = Shared::now();
         if !self.turn.ends && begun.poll(cx).is_ready() {
             self.turn.ends = true;
-            self.speakers = self.clients.iter().map(|(key, _)| key as u32).collect();
+            for key in 0..self.clients.capacity() {
+                self.queue(key);
+            }
         }
         self.admit();
         if self.hear_news() && self.waited < PATIENCE {
@@ -200,9 +202,18 @@ impl Task {
             };
             match client.check(self.stall_limit, now) {
                 Next::Wait => {}
-                Next::Again => self.speakers.push_back(key as u32),
+                Next::Again => self.queue(key),
                 Next::Leave => self.remove(key),
             }
+        }
+    }
+
+    /// Has a client speak in another turn; once, however often it is asked for.
+    fn queue(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key)
+            && !std::mem::replace(&mut client.is_queued, true)
+        {
+            self.speakers.push_back(key as u32);
         }
     }
 
@@ -212,7 +223,11 @@ impl Task {
             self.listen(key as usize);
         }
         for _ in 0..self.speakers.len().min(SLICE) {
-            if let Some(key) = self.speakers.pop_front() {
+            let Some(key) = self.speakers.pop_front() else {
+                return;
+            };
+            if let Some(client) = self.clients.get_mut(key as usize) {
+                client.is_queued = false;
                 self.speak(key as usize);
             }
         }
@@ -238,7 +253,7 @@ impl Task {
             };
             match client.read_window(member.place, &self.feeds, &mut self.turn) {
                 Next::Wait => {}
-                Next::Again => self.speakers.push_back(member.client),
+                Next::Again => self.queue(member.client as usize),
                 Next::Leave => self.remove(member.client as usize),
             }
         }
@@ -275,7 +290,7 @@ impl Task {
         if let Some(client) = self.clients.get_mut(key) {
             match client.speak(&self.feeds, &mut self.turn) {
                 Next::Wait => {}
-                Next::Again => self.speakers.push_back(key as u32),
+                Next::Again => self.queue(key),
                 Next::Leave => self.remove(key),
             }
         }
@@ -305,5 +320,31 @@ impl Task {
                 client.places.moved(moved.place, place);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Hub,
+        live::shard::{Seat, tests::Pair},
+    };
+
+    #[tokio::test]
+    async fn a_client_waits_for_its_turn_once_however_often_it_has_more() {
+        let inbox = Arc::new(Inbox::new());
+        let mut task = Task::new(inbox.clone(), Duration::MAX).unwrap();
+        let pair = Pair::open();
+        let parts = pair.session(&Hub::default());
+        Seat(inbox).join(pair.ours, parts);
+        task.admit();
+        for _ in 0..3 {
+            task.queue(0);
+        }
+        assert_eq!(task.speakers, [0]);
+        task.go_on();
+        task.queue(0);
+        assert_eq!(task.speakers, [0]);
     }
 }
