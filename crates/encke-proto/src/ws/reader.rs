@@ -16,6 +16,9 @@ use bytes::Bytes;
 /// How much of a payload is unmasked at once: it stays in the nearest cache until it is checked.
 const BLOCK: usize = 1 << 10;
 
+/// A text up to this long is unmasked in a block of its own, which costs less to lay out.
+const SHORT: usize = 128;
+
 /// What the reader holds a peer to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
@@ -93,6 +96,11 @@ impl Reader {
         input: &[u8],
         rules: &Rules,
     ) -> Result<(usize, Option<Frame>), Violation> {
+        if self.unfinished.is_none()
+            && let Some((read, message)) = read_whole(input, rules)?
+        {
+            return Ok((read, Some(Frame::Message(message))));
+        }
         let begun = self.unfinished.take();
         let mut unfinished = begun.map_or_else(Unfinished::default, |begun| *begun);
         let read = unfinished.read(input, rules, &mut self.window)?;
@@ -101,6 +109,71 @@ impl Reader {
         }
         Ok(read)
     }
+}
+
+/// Reads a plain message that is one frame and all there, as most are.
+fn read_whole(input: &[u8], rules: &Rules) -> Result<Option<(usize, Message)>, Violation> {
+    let Some((head, size)) = Head::read(input, rules.masked)? else {
+        return Ok(None);
+    };
+    let is_data = matches!(head.opcode, Opcode::Text | Opcode::Binary);
+    if !is_data || !head.fin || head.compressed {
+        return Ok(None);
+    }
+    if head.length > rules.wire_limit(rules.max_frame.min(rules.max_message), false) {
+        return Err(Violation::TooBig);
+    }
+    let end = usize::try_from(head.length).map_or(usize::MAX, |length| size.saturating_add(length));
+    let Some(payload) = input.get(size..end) else {
+        return Ok(None);
+    };
+    let message = match head.opcode {
+        Opcode::Text if payload.len() <= SHORT => {
+            let mut block = [0; SHORT];
+            let block = &mut block[..payload.len()];
+            block.copy_from_slice(payload);
+            if let Some(key) = head.mask {
+                mask::apply(block, key, 0);
+            }
+            let text = str::from_utf8(block).map_err(|_| Violation::Utf8)?;
+            text.into()
+        }
+        Opcode::Text => {
+            let mut body = Body::text();
+            body.reserve(payload.len());
+            unmask(payload, head.mask, 0, |plain| body.push(plain))?;
+            body.finish()?
+        }
+        _ => {
+            let mut bytes = payload.to_vec();
+            if let Some(key) = head.mask {
+                mask::apply(&mut bytes, key, 0);
+            }
+            bytes.into()
+        }
+    };
+    Ok(Some((end, message)))
+}
+
+/// Gives what was masked to `take`, piece by piece; its first byte is number `offset` of its frame.
+fn unmask(
+    masked: &[u8],
+    key: Option<[u8; 4]>,
+    offset: usize,
+    mut take: impl FnMut(&[u8]) -> Result<(), Violation>,
+) -> Result<(), Violation> {
+    let Some(key) = key else {
+        return take(masked);
+    };
+    let mut block = [0; BLOCK];
+    // A block's size is a multiple of four: every one begins like the first.
+    for masked in masked.chunks(BLOCK) {
+        let block = &mut block[..masked.len()];
+        block.copy_from_slice(masked);
+        mask::apply(block, key, offset);
+        take(block)?;
+    }
+    Ok(())
 }
 
 impl Unfinished {
@@ -231,28 +304,17 @@ impl Unfinished {
         }
         let message = self.message.as_mut().expect("begun with its first frame");
         if message.inflater.is_none() {
-            message.body.reserve(input.len());
+            // All of it where most is there: growing by steps would copy what is large.
+            let left = payload.head.length - payload.read;
+            let here = input.len() as u64;
+            let room = if left <= 2 * here { left } else { here };
+            message.body.reserve(room as usize);
         }
-        let mut block = [0; BLOCK];
-        // A block's size is a multiple of four: every one begins like the first.
-        for input in input.chunks(BLOCK) {
-            let plain = match key {
-                None => input,
-                Some(key) => {
-                    let block = &mut block[..input.len()];
-                    block.copy_from_slice(input);
-                    mask::apply(block, key, offset);
-                    block
-                }
-            };
-            match &mut message.inflater {
-                None => message.body.push(plain)?,
-                Some(inflater) => {
-                    inflater.inflate(plain, &mut message.body, rules.max_message)?;
-                }
-            }
-        }
-        Ok(())
+        let body = &mut message.body;
+        unmask(input, key, offset, |plain| match &mut message.inflater {
+            None => body.push(plain),
+            Some(inflater) => inflater.inflate(plain, body, rules.max_message),
+        })
     }
 
     fn end_frame(
