@@ -25,6 +25,7 @@ pub use item::SocketItem;
 
 mod incoming;
 mod outgoing;
+mod sleeper;
 pub use encke_proto::ws::{
     CloseCode, CloseFrame, Closed, InvalidCloseCode, InvalidUtf8, Message, Text,
 };

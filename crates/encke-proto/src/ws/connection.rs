@@ -187,8 +187,13 @@ impl Connection {
         out: &mut Output,
         now: Instant,
     ) -> Result<(), SendError> {
-        let compress = message.len() >= self.sender.threshold();
+        let compress = self.compresses(&message);
         self.send_with(message, compress, out, now)
+    }
+
+    /// Whether [`send`](Self::send) compresses the message where that was agreed on.
+    pub fn compresses(&self, message: &Message) -> bool {
+        message.len() >= self.sender.threshold()
     }
 
     /// Writes a message, compressed where that was agreed on only if `compress` says so.
@@ -206,6 +211,37 @@ impl Connection {
         if !self.can_send() {
             return Err(SendError::Closed);
         }
+        self.emit(message, compress, out, now)
+    }
+
+    /// As [`send_with`](Self::send_with), also where a Close is about to be sent of itself: it goes
+    /// behind what answers messages from before.
+    ///
+    /// # Errors
+    ///
+    /// When a Close was sent, or when this is one and a Close is about to be.
+    pub fn answer_with(
+        &mut self,
+        message: Message,
+        compress: bool,
+        out: &mut Output,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        let is_open = self.phase == Phase::Open;
+        if self.can_send() || is_open && !matches!(message, Message::Close(_)) {
+            self.emit(message, compress, out, now)
+        } else {
+            Err(SendError::Closed)
+        }
+    }
+
+    fn emit(
+        &mut self,
+        message: Message,
+        compress: bool,
+        out: &mut Output,
+        now: Instant,
+    ) -> Result<(), SendError> {
         match message {
             Message::Close(frame) => {
                 if let Some(frame) = frame.as_ref().filter(|frame| !frame.code().is_sendable()) {

@@ -131,8 +131,21 @@ impl AsyncRead for GuardedIo {
 }
 
 impl AsyncWrite for GuardedIo {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize>> {
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        };
+        let written = Pin::new(stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(written)) = written
+            && self.line.slot.is_offered()
+        {
+            self.see([buf], written);
+        }
+        self.check(cx, written)
     }
 
     fn poll_write_vectored(

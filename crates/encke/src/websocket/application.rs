@@ -1,11 +1,16 @@
 //! What an application and its client say to each other over one socket.
 
-use super::{Talk, close_with::frame_for, incoming::Inlet, outgoing::Outbox};
+use super::{
+    Talk,
+    close_with::frame_for,
+    incoming::Inlet,
+    outgoing::{BATCH, Outbox},
+};
 use crate::BoxError;
 use bytes::Bytes;
 use encke_proto::{
     Output,
-    ws::{CloseCode, CloseFrame, Connection, Event, Message, Phase, SendError},
+    ws::{CloseCode, CloseFrame, Closed, Connection, Event, Message, Phase, SendError},
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -15,9 +20,13 @@ use std::{
     time::Instant,
 };
 
-/// Most bytes of one write, and of frames behind which no further message is made one: a control
-/// frame waits for no more than these.
+/// Bytes of frames behind which no further message is made one: a control frame waits for no more
+/// than these and the last of them.
 const WRITE_SIZE: usize = 16 << 10;
+
+/// Messages shorter than this are copied behind their heads, which have so many bytes at most.
+const SMALL: usize = 4 << 10;
+const HEAD_SIZE: usize = 14;
 
 /// Whether a message is compressed, where that was agreed on.
 pub(super) type Compress = Arc<dyn Fn(&Message) -> bool + Send + Sync>;
@@ -33,8 +42,21 @@ pub(super) struct ApplicationSocket {
     compress: Option<Compress>,
     application: Option<Application>,
     output: Output,
+    /// Bytes that were given to be written, until more are asked for.
+    handed_over: usize,
+    /// How much the client may say before the application is polled.
+    room: usize,
     /// The application has no room for more.
     paused: bool,
+    /// What ends it, to be told once what was heard before is answered.
+    last: Option<Last>,
+}
+
+/// What is heard last.
+enum Last {
+    Closed(Closed),
+    /// A message that the application does not take.
+    Refused(CloseFrame),
 }
 
 impl ApplicationSocket {
@@ -52,7 +74,10 @@ impl ApplicationSocket {
             compress,
             application,
             output: Output::default(),
+            handed_over: 0,
+            room: 0,
             paused: false,
+            last: None,
         }
     }
 
@@ -61,20 +86,29 @@ impl ApplicationSocket {
         self.application
     }
 
-    /// Tells the application what happened.
-    fn tell(&mut self) {
+    /// Hands on what was heard.
+    fn hear(&mut self) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::Message(message) => {
-                    if let Err(frame) = self.inlet.take(message) {
-                        self.outbox.end_at_once(frame);
-                    }
-                }
-                Event::Closed(closed) => {
-                    self.outbox.abandon();
-                    self.inlet.end(closed);
-                }
+                Event::Message(message) => match self.inlet.take(message) {
+                    Ok(size) => self.room = self.room.saturating_sub(size),
+                    Err(frame) => self.last = Some(Last::Refused(frame)),
+                },
+                // The end behind a message that is refused is that of the refusal.
+                Event::Closed(closed) => self.last = Some(Last::Closed(closed)),
             }
+        }
+    }
+
+    /// Tells the application of the end.
+    fn end(&mut self) {
+        match self.last.take() {
+            None => {}
+            Some(Last::Closed(closed)) => {
+                self.outbox.abandon();
+                self.inlet.end(closed);
+            }
+            Some(Last::Refused(frame)) => self.outbox.end_at_once(frame),
         }
     }
 
@@ -93,17 +127,25 @@ impl ApplicationSocket {
 
     /// Stops and goes on taking input, as the application has room for it.
     fn look_for_room(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let has_room = self.inlet.has_room(cx);
+        let room = self.inlet.room(cx);
+        let has_room = room > 0;
         if self.paused && has_room {
             self.connection.resume(now);
         } else if !self.paused && !has_room {
             self.connection.pause();
         }
         self.paused = !has_room;
+        self.room = room.min(self.outbox.limit() / BATCH);
+    }
+
+    /// How much may be made frames before some of them are written.
+    fn writable(&self) -> usize {
+        WRITE_SIZE.saturating_sub(self.handed_over + self.output.len())
     }
 
     fn transmit(&mut self, now: Instant) {
-        if self.output.len() < WRITE_SIZE {
+        // The answer to a Close waits for those to what was said before it.
+        if self.writable() > 0 && self.last.is_none() {
             self.connection.poll_transmit(&mut self.output, now);
         }
     }
@@ -111,22 +153,30 @@ impl ApplicationSocket {
     /// Control frames first.
     fn fill(&mut self, now: Instant) {
         self.transmit(now);
-        while self.output.len() < WRITE_SIZE {
-            let Some(message) = self.outbox.pop() else {
+        while self.writable() > 0 {
+            let messages = self.outbox.take(self.writable());
+            if messages.is_empty() {
                 return;
-            };
-            self.send(message, now);
+            }
+            let joined = messages.iter().map(Message::len);
+            let joined = joined.filter(|length| *length < SMALL);
+            let joined = joined.map(|length| HEAD_SIZE + length).sum();
+            self.output.buffer().reserve(joined);
+            for message in messages {
+                self.send(message, now);
+            }
         }
     }
 
     fn send(&mut self, message: Message, now: Instant) {
         let (connection, output) = (&mut self.connection, &mut self.output);
-        let sent = match &self.compress {
-            Some(compress) if message.is_data() => {
-                let compress = compress(&message);
-                connection.send_with(message, compress, output, now)
-            }
-            _ => connection.send(message, output, now),
+        let compress = match &self.compress {
+            Some(compress) if message.is_data() => compress(&message),
+            _ => connection.compresses(&message),
+        };
+        let sent = match self.last {
+            None => connection.send_with(message, compress, output, now),
+            Some(_) => connection.answer_with(message, compress, output, now),
         };
         match sent {
             Ok(()) => {}
@@ -142,15 +192,28 @@ impl ApplicationSocket {
 }
 
 impl Talk for ApplicationSocket {
-    fn arm(&mut self, cx: &Context<'_>) {
-        self.outbox.register(cx);
+    fn arm(&mut self, _: &Context<'_>) {
+        self.outbox.stay_awake();
     }
 
-    /// An answer that is ready goes before what comes behind the message it answers: that may be
-    /// the end of sending.
+    fn rest(&mut self, cx: &Context<'_>, now: Instant) -> bool {
+        // It is woken by the socket that takes what there is.
+        if self.writable() == 0 || self.outbox.rest(cx) {
+            return true;
+        }
+        self.fill(now);
+        false
+    }
+
+    /// An answer that is ready goes before the end that was heard behind the message it answers.
     fn poll(&mut self, cx: &mut Context<'_>, now: Instant) {
+        self.inlet.hand_on(cx);
         self.poll_application(cx);
         self.fill(now);
+        if self.last.is_some() {
+            self.end();
+            self.fill(now);
+        }
         self.look_for_room(cx, now);
     }
 
@@ -158,17 +221,23 @@ impl Talk for ApplicationSocket {
         !self.paused || self.connection.phase() == Phase::Draining
     }
 
-    /// Takes one message at most.
+    /// Takes as many messages as there is room for, and one at least.
     fn handle_input(&mut self, input: &[u8], now: Instant) -> usize {
-        let read = self.connection.handle_input(input, now);
-        self.tell();
-        self.transmit(now);
-        read
+        let mut read = 0;
+        loop {
+            read += self.connection.handle_input(&input[read..], now);
+            self.hear();
+            self.transmit(now);
+            if read == input.len() || self.room == 0 || self.last.is_some() {
+                return read;
+            }
+        }
     }
 
     fn handle_end(&mut self) {
         self.connection.handle_end();
-        self.tell();
+        self.hear();
+        self.end();
     }
 
     fn handle_failure(&mut self) {
@@ -186,16 +255,21 @@ impl Talk for ApplicationSocket {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.connection.handle_timeout(now);
-        self.tell();
+        self.hear();
+        self.end();
     }
 
     fn poll_bytes(&mut self, now: Instant) -> Bytes {
+        self.handed_over = 0;
         self.fill(now);
-        self.output.take(WRITE_SIZE)
+        self.take_more()
     }
 
+    /// However large: nothing goes between the bytes of a message.
     fn take_more(&mut self) -> Bytes {
-        self.output.take(WRITE_SIZE)
+        let bytes = self.output.take(usize::MAX);
+        self.handed_over += bytes.len();
+        bytes
     }
 
     fn phase(&self) -> Phase {
@@ -226,12 +300,12 @@ mod tests {
         let ping = b"\x89\x81\0\0\0\0a";
         assert_eq!(talk.handle_input(ping, now), ping.len());
         assert!(outgoing.write(&b"kiki"[..]));
-        let head_and_piece = [talk.poll_bytes(now), talk.poll_bytes(now)].concat();
-        assert_eq!(head_and_piece.len(), 4 + WRITE_SIZE);
+        let head_and_payload = [talk.poll_bytes(now), talk.take_more()].concat();
+        assert_eq!(head_and_payload.len(), 4 + WRITE_SIZE + 9);
         // Woken for another reason, before the socket takes more.
         talk.poll(&mut cx, now);
         let rest = std::iter::from_fn(|| Some(talk.poll_bytes(now)).filter(|b| !b.is_empty()));
         let rest = rest.collect::<Vec<_>>().concat();
-        assert_eq!(rest[9..], *b"\x8a\x01a\x82\x04kiki");
+        assert_eq!(rest, b"\x8a\x01a\x82\x04kiki");
     }
 }

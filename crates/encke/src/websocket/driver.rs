@@ -21,8 +21,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// Bytes read at once, into the stack.
-const READ_SIZE: usize = 16 << 10;
+/// Bytes read at once, into the stack: the longest message that is taken by default, and its head.
+const READ_SIZE: usize = (64 << 10) + 14;
 
 /// Bytes shorter than this are written together with those behind them: the head of a large frame.
 const SMALL: usize = 4 << 10;
@@ -89,9 +89,9 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.poll_shutdown(cx);
         self.talk.arm(cx);
-        self.talk.poll(cx, Instant::now().into_std());
+        let mut now = Instant::now();
+        self.talk.poll(cx, now.into_std());
         for _ in 0..READS_PER_POLL {
-            let now = Instant::now();
             let more = self.poll_read(cx, now);
             if let Err(error) = self.write(cx, now) {
                 tracing::debug!(%error, "socket ended");
@@ -109,9 +109,10 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
                 self.talk.handle_failure();
                 return Poll::Ready(End::Stalled);
             }
-            if !more && !due {
+            if !more && !due && self.talk.rest(cx, now.into_std()) {
                 return Poll::Pending;
             }
+            now = Instant::now();
         }
         cx.waker().wake_by_ref();
         Poll::Pending

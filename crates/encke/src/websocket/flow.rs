@@ -1,10 +1,10 @@
 //! A stream of what comes in turned into a stream of what goes out.
 
 use super::{Incoming, Outgoing, SocketItem, codec::Codec};
-use crate::{BoxError, SendError};
+use crate::BoxError;
 use futures_core::Stream;
 use futures_util::StreamExt;
-use std::pin::pin;
+use std::{future::poll_fn, pin::pin, task::Poll};
 
 /// A function from what comes in to what goes out: any `FnOnce(Incoming<In>)` that returns a stream
 /// of `Out`, or of [`Result`]s of it.
@@ -36,13 +36,27 @@ pub(super) async fn run<C: Codec>(
             // What was ready was asked for.
             () = &mut closed => return Ok(()),
         };
-        let Some(item) = item else {
-            return Ok(());
+        let mut together = outgoing.together();
+        let mut next = Poll::Ready(item);
+        let over = loop {
+            let added = match next {
+                Poll::Pending => break None,
+                Poll::Ready(None) => break Some(Ok(())),
+                Poll::Ready(Some(item)) => item.and_then(|item| together.add(item)),
+            };
+            if let Err(error) = added {
+                break Some(Err(error));
+            }
+            next = match together.is_full() {
+                true => Poll::Pending,
+                false => poll_fn(|cx| Poll::Ready(items.as_mut().poll_next(cx))).await,
+            };
         };
-        match outgoing.send(item?).await {
-            Ok(()) => {}
-            Err(SendError::Closed) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        if together.send().await.is_err() {
+            return Ok(());
+        }
+        if let Some(over) = over {
+            return over;
         }
     }
 }

@@ -1,12 +1,8 @@
 //! What comes in: from the driver, which must not wait for the application, to the application.
 
-use super::{
-    codec::Codec,
-    outgoing::{KEPT, Outbox},
-};
+use super::{codec::Codec, outgoing::Outbox, sleeper::Sleeper};
 use encke_proto::ws::{CloseCode, CloseFrame, Closed, Message};
 use futures_core::Stream;
-use futures_util::task::AtomicWaker;
 use std::{
     collections::VecDeque,
     fmt,
@@ -14,7 +10,7 @@ use std::{
     mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 /// What a client sends, as a stream that ends with the socket.
@@ -23,6 +19,10 @@ use std::{
 pub struct Incoming<T> {
     inbox: Arc<Inbox<T>>,
     outbox: Arc<Outbox>,
+    /// Taken out of the inbox together, and counted there until it is returned.
+    taken: VecDeque<(usize, T)>,
+    /// Of what was returned, not told to the inbox yet.
+    returned: usize,
 }
 
 impl<T> Incoming<T> {
@@ -55,8 +55,9 @@ impl<T> Incoming<T> {
     {
         let inbox = self.inbox.clone();
         poll_fn(move |cx| {
-            inbox.driver.register(cx.waker());
-            match inbox.lock().abandoned {
+            let mut state = inbox.lock();
+            state.driver.sleep(cx.waker());
+            match state.abandoned {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }
@@ -64,23 +65,28 @@ impl<T> Incoming<T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        // Before the look into the queue, or a message put there in between would wake nobody.
-        self.inbox.reader.register(cx.waker());
-        let mut state = self.inbox.lock();
-        let Some((size, item)) = state.queue.pop_front() else {
-            return if state.closed.is_some() {
-                Poll::Ready(None)
-            } else {
-                Poll::Pending
-            };
-        };
-        state.size -= size;
-        if state.queue.is_empty() {
-            state.queue.shrink_to(KEPT);
+        if self.taken.is_empty() {
+            let mut state = self.inbox.lock();
+            self.taken = mem::take(&mut state.queue);
+            if self.taken.is_empty() && state.closed.is_some() {
+                return Poll::Ready(None);
+            }
+            if self.taken.is_empty() {
+                state.reader.sleep(cx.waker());
+                return Poll::Pending;
+            }
         }
-        drop(state);
-        self.inbox.driver.wake();
-        Poll::Ready(Some(item))
+        let item = self.taken.pop_front().map(|(size, item)| {
+            self.returned += size;
+            item
+        });
+        if self.taken.is_empty() {
+            self.taken = VecDeque::new();
+        }
+        if self.taken.is_empty() || self.returned >= self.inbox.limit / 4 {
+            self.inbox.make_room(mem::take(&mut self.returned));
+        }
+        Poll::Ready(item)
     }
 }
 
@@ -92,15 +98,19 @@ impl<T> Stream for Incoming<T> {
     }
 }
 
+/// What it holds is moved in and out.
+impl<T> Unpin for Incoming<T> {}
+
 impl<T> Drop for Incoming<T> {
     fn drop(&mut self) {
         let mut state = self.inbox.lock();
         state.abandoned = true;
         state.size = 0;
         let queue = mem::take(&mut state.queue);
+        let driver = state.driver.rouse();
         drop(state);
         drop(queue);
-        self.inbox.driver.wake();
+        driver.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -115,8 +125,6 @@ impl<T> fmt::Debug for Incoming<T> {
 struct Inbox<T> {
     state: Mutex<State<T>>,
     limit: usize,
-    reader: AtomicWaker,
-    driver: AtomicWaker,
 }
 
 struct State<T> {
@@ -125,6 +133,8 @@ struct State<T> {
     size: usize,
     closed: Option<Closed>,
     abandoned: bool,
+    reader: Sleeper,
+    driver: Sleeper,
 }
 
 impl<T> Inbox<T> {
@@ -132,29 +142,43 @@ impl<T> Inbox<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_room(&self) -> bool {
-        self.lock().size < self.limit
-    }
-
-    fn push(&self, size: usize, item: T) {
+    /// Puts items behind those that wait; `None` where nobody takes them.
+    fn append(&self, mut items: VecDeque<(usize, T)>) -> Option<MutexGuard<'_, State<T>>> {
         let mut state = self.lock();
         if state.abandoned {
-            return;
+            return None;
         }
-        state.size += size;
-        state.queue.push_back((size, item));
-        drop(state);
-        self.reader.wake();
+        state.size += items.iter().map(|(size, _)| size).sum::<usize>();
+        if state.queue.is_empty() {
+            state.queue = items;
+        } else {
+            state.queue.append(&mut items);
+        }
+        Some(state)
+    }
+
+    fn make_room(&self, returned: usize) {
+        let mut state = self.lock();
+        let was_full = state.size >= self.limit;
+        state.size -= returned;
+        if was_full && state.size < self.limit {
+            let driver = state.driver.rouse();
+            drop(state);
+            driver.into_iter().for_each(Waker::wake);
+        }
     }
 }
 
 /// The driver's end.
 pub(super) trait Inlet: Send {
-    /// Hands a message on.
-    fn take(&mut self, message: Message) -> Result<(), CloseFrame>;
+    /// Takes a message, for [`hand_on`](Self::hand_on); gives what it counts for.
+    fn take(&mut self, message: Message) -> Result<usize, CloseFrame>;
 
-    /// Whether another may come; if not, the task is woken when it may.
-    fn has_room(&mut self, cx: &mut Context<'_>) -> bool;
+    /// Hands on what was taken, and wakes the reader, unless it is in this task.
+    fn hand_on(&mut self, cx: &mut Context<'_>);
+
+    /// How much more may come; if nothing, the task is woken when something may.
+    fn room(&mut self, cx: &mut Context<'_>) -> usize;
 
     /// Says that nothing more comes.
     fn end(&mut self, closed: Closed);
@@ -172,47 +196,72 @@ pub(super) fn channel<C: Codec>(
             size: 0,
             closed: None,
             abandoned: false,
+            reader: Sleeper::default(),
+            driver: Sleeper::default(),
         }),
         limit,
-        reader: AtomicWaker::new(),
-        driver: AtomicWaker::new(),
     });
     let decoding = Decoding {
         codec,
         inbox: inbox.clone(),
+        taken: VecDeque::new(),
     };
-    (decoding, Incoming { inbox, outbox })
+    let incoming = Incoming {
+        inbox,
+        outbox,
+        taken: VecDeque::new(),
+        returned: 0,
+    };
+    (decoding, incoming)
 }
 
 struct Decoding<C: Codec> {
     codec: Arc<C>,
     inbox: Arc<Inbox<C::In>>,
+    /// As in the inbox; empty while the task sleeps.
+    taken: VecDeque<(usize, C::In)>,
 }
 
 impl<C: Codec> Inlet for Decoding<C> {
-    fn take(&mut self, message: Message) -> Result<(), CloseFrame> {
+    fn take(&mut self, message: Message) -> Result<usize, CloseFrame> {
         let size = message.len() + size_of::<(usize, C::In)>();
         if let Some(item) = self.codec.decode(message)? {
-            self.inbox.push(size, item);
+            self.taken.push_back((size, item));
         }
-        Ok(())
+        Ok(size)
     }
 
-    fn has_room(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.inbox.has_room() {
-            return true;
+    fn hand_on(&mut self, cx: &mut Context<'_>) {
+        if self.taken.is_empty() {
+            return;
         }
-        self.inbox.driver.register(cx.waker());
-        self.inbox.has_room()
+        if let Some(mut state) = self.inbox.append(mem::take(&mut self.taken)) {
+            let reader = state.reader.rouse_beside(cx.waker());
+            drop(state);
+            reader.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn room(&mut self, cx: &mut Context<'_>) -> usize {
+        let mut state = self.inbox.lock();
+        let room = self.inbox.limit.saturating_sub(state.size);
+        if room == 0 {
+            state.driver.sleep(cx.waker());
+        }
+        room
     }
 
     fn end(&mut self, closed: Closed) {
         let frame = (closed.code != CloseCode::NO_STATUS)
             .then(|| CloseFrame::new(closed.code, closed.reason.clone()));
         if let Ok(Some(last)) = self.codec.decode(Message::Close(frame)) {
-            self.inbox.push(0, last);
+            self.taken.push_back((0, last));
         }
-        self.inbox.lock().closed = Some(closed);
-        self.inbox.reader.wake();
+        if let Some(mut state) = self.inbox.append(mem::take(&mut self.taken)) {
+            state.closed = Some(closed);
+            let reader = state.reader.rouse();
+            drop(state);
+            reader.into_iter().for_each(Waker::wake);
+        }
     }
 }

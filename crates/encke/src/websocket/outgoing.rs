@@ -1,14 +1,13 @@
 //! What goes out: from the application to the driver, bounded in bytes.
 
-use super::codec::Codec;
+use super::{codec::Codec, sleeper::Sleeper};
 use crate::{BoxError, SendError};
 use encke_proto::ws::{CloseCode, CloseFrame, Message};
-use futures_util::task::AtomicWaker;
 use std::{
     collections::VecDeque,
     fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Context,
+    task::{Context, Waker},
 };
 use tokio::sync::Notify;
 
@@ -110,6 +109,15 @@ impl<T> Outgoing<T> {
         self.outbox.dropped()
     }
 
+    /// Where to gather what is sent together.
+    pub(super) fn together(&self) -> Together<'_, T> {
+        Together {
+            outgoing: self,
+            messages: VecDeque::new(),
+            size: 0,
+        }
+    }
+
     fn encode(&self, item: impl Into<T>) -> Result<Message, SendError> {
         self.codec.encode(item.into()).map_err(SendError::Encode)
     }
@@ -132,6 +140,50 @@ impl<T> fmt::Debug for Outgoing<T> {
     }
 }
 
+/// Items that are ready together, to be sent in one go: what was added is sent, whatever becomes of
+/// whoever adds.
+pub(super) struct Together<'a, T> {
+    outgoing: &'a Outgoing<T>,
+    messages: VecDeque<Message>,
+    size: usize,
+}
+
+impl<T> Together<'_, T> {
+    pub(super) fn add(&mut self, item: T) -> Result<(), BoxError> {
+        let message = self.outgoing.encode(item)?;
+        self.size += size(&message);
+        self.messages.push_back(message);
+        Ok(())
+    }
+
+    /// Whether it has its part of what may wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.size >= self.outgoing.outbox.limit / BATCH
+    }
+
+    /// Sends them, as soon as there is room.
+    pub(super) async fn send(mut self) -> Result<(), SendError> {
+        let outbox = &self.outgoing.outbox;
+        if outbox.push_all(&mut self.messages) {
+            return Ok(());
+        }
+        while let Some(message) = self.messages.pop_front() {
+            outbox.send(message).await?;
+        }
+        Ok(())
+    }
+}
+
+impl<T> Drop for Together<'_, T> {
+    fn drop(&mut self) {
+        self.outgoing.outbox.push_all(&mut self.messages);
+    }
+}
+
+/// The part of the outgoing limit that is heard, or answered, at once: where an answer is about as
+/// long as what it answers, it never finds the buffer full.
+pub(super) const BATCH: usize = 4;
+
 /// Messages that wait for the socket.
 pub(super) struct Outbox {
     state: Mutex<State>,
@@ -141,11 +193,7 @@ pub(super) struct Outbox {
     room: Notify,
     /// Nothing more is taken.
     ended: Notify,
-    driver: AtomicWaker,
 }
-
-/// How many places an empty queue keeps: a burst gives back what it needed.
-pub(super) const KEPT: usize = 4;
 
 #[derive(Default)]
 struct State {
@@ -155,6 +203,9 @@ struct State {
     awaited: bool,
     closed: bool,
     dropped: u64,
+    /// Something came since the driver looked.
+    fresh: bool,
+    driver: Sleeper,
 }
 
 enum Push {
@@ -176,11 +227,16 @@ impl Outbox {
             overflow,
             room: Notify::new(),
             ended: Notify::new(),
-            driver: AtomicWaker::new(),
         }
     }
 
     pub(super) async fn send(&self, mut message: Message) -> Result<(), SendError> {
+        // Most need not wait.
+        match self.push(message) {
+            Push::Taken | Push::Dropped => return Ok(()),
+            Push::Closed => return Err(SendError::Closed),
+            Push::Full(back) => message = back,
+        }
         loop {
             let room = self.room.notified();
             match self.push(message) {
@@ -224,9 +280,30 @@ impl Outbox {
             }
         }
         state.push(message);
-        drop(state);
-        self.driver.wake();
+        wake(state);
         Push::Taken
+    }
+
+    /// Takes all these messages if there is room for them.
+    fn push_all(&self, messages: &mut VecDeque<Message>) -> bool {
+        let is_close = |message: &Message| matches!(message, Message::Close(_));
+        if messages.iter().any(is_close) {
+            return false;
+        }
+        let size: usize = messages.iter().map(size).sum();
+        let mut state = self.lock();
+        if messages.is_empty() || state.closed || state.size + size > self.limit {
+            return false;
+        }
+        state.size += size;
+        state.fresh = true;
+        if state.queue.is_empty() {
+            mem::swap(&mut state.queue, messages);
+        } else {
+            state.queue.append(messages);
+        }
+        wake(state);
+        true
     }
 
     /// Ends it, after what waits. Says whether it had not been ended.
@@ -237,8 +314,7 @@ impl Outbox {
         }
         state.push(Message::Close(frame));
         state.closed = true;
-        drop(state);
-        self.driver.wake();
+        wake(state);
         self.wake_senders();
         true
     }
@@ -260,8 +336,7 @@ impl Outbox {
         state.clear();
         state.push(Message::Close(Some(frame)));
         state.closed = true;
-        drop(state);
-        self.driver.wake();
+        wake(state);
         self.wake_senders();
     }
 
@@ -280,20 +355,39 @@ impl Outbox {
         self.ended.notify_waiters();
     }
 
-    pub(super) fn pop(&self) -> Option<Message> {
+    /// Takes the first messages, until they have so many bytes.
+    pub(super) fn take(&self, bytes: usize) -> VecDeque<Message> {
         let mut state = self.lock();
-        let message = state.pop()?;
+        state.fresh = false;
+        if state.queue.is_empty() {
+            return VecDeque::new();
+        }
+        let taken = state.take(bytes);
         let awaited = mem::take(&mut state.awaited);
         drop(state);
         if awaited {
             self.room.notify_waiters();
         }
-        Some(message)
+        taken
     }
 
-    /// Wakes this task when there is something to pop.
-    pub(super) fn register(&self, cx: &Context<'_>) {
-        self.driver.register(cx.waker());
+    /// The driver is at work: it need not be woken until it rests.
+    pub(super) fn stay_awake(&self) {
+        self.lock().driver.stay_awake();
+    }
+
+    /// Has this task woken when something comes, unless something has since the last look.
+    pub(super) fn rest(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.lock();
+        if !state.fresh {
+            state.driver.sleep(cx.waker());
+        }
+        !state.fresh
+    }
+
+    /// How many bytes may wait.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     pub(super) async fn closed(&self) {
@@ -315,18 +409,38 @@ impl Outbox {
     }
 }
 
+/// Wakes the driver, where it sleeps.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let driver = state.driver.rouse();
+    drop(state);
+    driver.into_iter().for_each(Waker::wake);
+}
+
 impl State {
     fn push(&mut self, message: Message) {
         self.size += size(&message);
         self.queue.push_back(message);
+        self.fresh = true;
+    }
+
+    fn take(&mut self, bytes: usize) -> VecDeque<Message> {
+        let (mut count, mut length) = (0, 0);
+        for message in &self.queue {
+            if length >= bytes {
+                break;
+            }
+            // With the head it has at least.
+            length += 2 + message.len();
+            self.size -= size(message);
+            count += 1;
+        }
+        let left = self.queue.split_off(count);
+        mem::replace(&mut self.queue, left)
     }
 
     fn pop(&mut self) -> Option<Message> {
         let message = self.queue.pop_front()?;
         self.size -= size(&message);
-        if self.queue.is_empty() {
-            self.queue.shrink_to(KEPT);
-        }
         Some(message)
     }
 

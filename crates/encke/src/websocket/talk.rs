@@ -11,8 +11,14 @@ use std::{task::Context, time::Instant};
 /// [`handle_timeout`](Self::handle_timeout) at [`next_timeout`](Self::next_timeout). It goes on as
 /// [`phase`](Self::phase) says. [`Driver`](super::Driver) is one who does.
 pub(crate) trait Talk {
-    /// Has the task woken when there is something to say, from now on.
+    /// The task is at work: has it woken when there is something to say, from now on or at least
+    /// from its next [`rest`](Self::rest) on.
     fn arm(&mut self, cx: &Context<'_>);
+
+    /// Whether the task may sleep; if not, something has come up to be said.
+    fn rest(&mut self, _: &Context<'_>, _: Instant) -> bool {
+        true
+    }
 
     /// Lets those speak who answer what was heard, where these have to be polled.
     fn poll(&mut self, _: &mut Context<'_>, _: Instant) {}
@@ -22,8 +28,8 @@ pub(crate) trait Talk {
         true
     }
 
-    /// Takes what was read; gives how much of it. The rest is to be given again, behind a
-    /// [`poll`](Self::poll).
+    /// Takes what was read; gives how much of it. Behind it comes a [`poll`](Self::poll), and then
+    /// the rest again.
     #[must_use = "what was not taken must be given again"]
     fn handle_input(&mut self, input: &[u8], now: Instant) -> usize;
 

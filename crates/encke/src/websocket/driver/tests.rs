@@ -171,3 +171,19 @@ async fn a_client_that_said_all_it_has_and_takes_nothing_costs_no_time() {
     socket.client.shutdown().await.unwrap();
     assert_eq!(socket.served.await.unwrap(), End::Stalled);
 }
+
+#[tokio::test]
+async fn what_came_before_the_end_in_one_read_is_answered_before_it() {
+    let close = (&b"\x88\x80\0\0\0\0"[..], &b"\x88\x00"[..]);
+    let reserved_bits = (&b"\xf1\x80\0\0\0\0"[..], &b"\x88"[..]);
+    for (end, answer) in [close, reserved_bits] {
+        let mut socket = open(64 << 10, Duration::MAX, |incoming| incoming);
+        let input = [&frame(b"kiki"), &frame(b"foo"), end].concat();
+        socket.client.write_all(&input).await.unwrap();
+        socket.client.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        socket.client.read_to_end(&mut heard).await.unwrap();
+        let expected = [&b"\x81\x04kiki\x81\x03foo"[..], answer].concat();
+        assert_eq!(heard[..expected.len()], expected);
+    }
+}
