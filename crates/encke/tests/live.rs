@@ -440,7 +440,25 @@ async fn shutdown_sends_what_was_published_and_the_last_chunk(way: Way) {
     assert!(hub.channel("news").unwrap().publish("late").await.is_err());
 }
 
+async fn what_has_left_the_log_is_held_by_nobody(way: Way) {
+    let config = HubConfig::default()
+        .history(0, Duration::ZERO)
+        .live_window(1 << 20, Duration::from_secs(2));
+    let (hub, address) = way.hub(config).await;
+    let mut stream = Stream::open(address, Over::Sse, "").await;
+    way.is_taken(&hub).await;
+    for size in [100, 5 << 20] {
+        publish(&hub, [large(0, size)]).await;
+        assert!(stream.next().await == Given::Data(large(0, size)));
+    }
+    assert!(hub.stats().memory > 5 << 20);
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(hub.stats().memory, 0);
+}
+
 both_ways! {
+    what_has_left_the_log_is_held_by_nobody,
     one_publish_reaches_every_transport,
     a_session_continues_from_any_position_it_was_told_over_any_transport,
     a_session_cut_before_its_first_publication_recovers_too,

@@ -467,6 +467,29 @@ async fn what_is_published_behind_a_close_keeps_nobody_busy(way: Way) {
     }
 }
 
+async fn a_client_that_says_goodbye_and_ends_at_once_is_not_waited_for(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
+    let mut client = Client::open(address, "/live/news").await;
+    way.is_taken(&hub).await;
+    // Said and ended before the server looks.
+    let mut out = Output::default();
+    let now = Instant::now().into_std();
+    let close = Message::Close(None);
+    client.connection.send(close, &mut out, now).unwrap();
+    let said = client.socket.try_write(&out.take(usize::MAX)).unwrap();
+    assert!(said > 0);
+    client.socket.shutdown().await.unwrap();
+    tokio::time::pause();
+    let start = Instant::now();
+    assert_eq!(client.closed().await.0, 1005);
+    no_session_is_left(&hub).await;
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
 async fn no_session_is_left(hub: &Hub) {
     let deadline = Instant::now() + 3 * PATIENCE;
     while hub.stats().sessions > 0 {
@@ -476,6 +499,7 @@ async fn no_session_is_left(hub: &Hub) {
 }
 
 both_ways! {
+    a_client_that_says_goodbye_and_ends_at_once_is_not_waited_for,
     a_quiet_client_is_pinged_and_lost_if_it_does_not_answer,
     a_close_that_nobody_answers_ends_the_session_all_the_same,
     what_is_published_behind_a_close_keeps_nobody_busy,

@@ -260,6 +260,8 @@ impl Task {
         if !whole && self.feeds.begin(key) {
             self.news.push_back(key);
         }
+        // What leaves the logs is held by nobody.
+        self.turn.window.clear();
         self.members = members;
     }
 
