@@ -43,6 +43,7 @@ pub(crate) struct Shards {
 struct Inbox {
     board: Arc<Board>,
     newcomers: Mutex<Vec<Newcomer>>,
+    /// Whether there is a task; one that panicked is followed by another.
     running: AtomicBool,
     /// Nobody joins any more.
     closed: AtomicBool,
@@ -79,6 +80,9 @@ impl Shards {
     pub(crate) fn seat(&self) -> Option<Seat> {
         let turn = self.next.fetch_add(1, Relaxed);
         let inbox = &self.inboxes[turn.checked_rem(self.inboxes.len())?];
+        if inbox.closed.load(Relaxed) {
+            return None;
+        }
         if !inbox.running.load(Relaxed) {
             self.start(inbox)?;
         }
@@ -111,6 +115,7 @@ impl Shards {
 
     /// Ends every session at once.
     pub(crate) fn cut(&self) {
+        self.close();
         lock(&self.running).abort_all();
     }
 

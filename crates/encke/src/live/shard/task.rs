@@ -325,6 +325,18 @@ impl Task {
     }
 }
 
+/// Its sessions end with it, and the next one has another task.
+impl Drop for Task {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.inbox.newcomers);
+        let newcomers = std::mem::take(&mut *waiting);
+        // Who comes later waits for the next task.
+        self.inbox.running.store(false, Relaxed);
+        drop(waiting);
+        drop(newcomers);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

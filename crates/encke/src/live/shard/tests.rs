@@ -1,6 +1,6 @@
 //! Sessions in a shard, over sockets that the test has filled.
 
-use super::Shards;
+use super::{Shards, lock};
 use crate::{
     Hub, Shutdown,
     live::session::{Asked, Goes, LiveSession, Parts},
@@ -75,4 +75,33 @@ async fn a_full_socket_gets_the_last_chunk_once() {
         read
     });
     assert_eq!(&read.await.unwrap()[filled..], b"0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_shard_that_died_takes_its_sessions_with_it_and_no_other() {
+    let hub = Hub::default();
+    let shards = Shards::new(Some(1), Shutdown::new(), Duration::MAX);
+    let seat = shards.seat().unwrap();
+    let mut lost = Pair::open();
+    let parts = lost.session(&hub);
+    seat.join(lost.ours, parts);
+    tokio::task::yield_now().await;
+    lock(&shards.running).abort_all();
+    tokio::task::yield_now().await;
+    assert_eq!(lost.theirs.read(&mut [0]).unwrap(), 0);
+    assert_eq!((hub.stats().sessions, hub.stats().gone), (0, 1));
+
+    let next = Pair::open();
+    let parts = next.session(&hub);
+    shards.seat().unwrap().join(next.ours, parts);
+    hub.channel("news").unwrap().publish("kiki").await.unwrap();
+    let mut theirs = next.theirs;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut read = [0; 400];
+        let length = theirs.read(&mut read).unwrap();
+        String::from_utf8_lossy(&read[..length]).into_owned()
+    });
+    let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+    assert!(read.unwrap().unwrap().contains("kiki"));
+    assert_eq!(hub.stats().detached, 1);
 }
