@@ -103,5 +103,4 @@ async fn a_shard_that_died_takes_its_sessions_with_it_and_no_other() {
     });
     let read = tokio::time::timeout(Duration::from_secs(10), read).await;
     assert!(read.unwrap().unwrap().contains("kiki"));
-    assert_eq!(hub.stats().detached, 1);
 }
