@@ -1,4 +1,6 @@
-//! What axum needs to take our types as they are: `IntoResponse` and extractors.
+//! What axum needs to take our types as they are: `IntoResponse`, extractors, and a listener.
+
+mod listener;
 
 use std::convert::Infallible;
 

@@ -16,13 +16,14 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     fmt,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::task::AbortHandle;
+use tokio::{sync::Notify, task::AbortHandle};
 
 /// How often a hub looks for what has expired, who is to be pinged and who has stalled.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
@@ -68,6 +69,7 @@ impl Hub {
                 counters: Counters::default(),
                 sessions: Mutex::default(),
                 in_shards: AtomicUsize::new(0),
+                drained: Notify::new(),
                 closing: AtomicBool::new(false),
                 sweep: Mutex::default(),
             }),
@@ -99,11 +101,29 @@ impl Hub {
     /// Ends every session, after what was published so far.
     ///
     /// New sessions get 503 and publishing fails from here on. Returns at once; a server that
-    /// drains its connections sees each response end with its last chunk.
+    /// drains its connections sees each response end with its last chunk. Wait for
+    /// [`drained`](Self::drained) where the server does not wait for sessions.
     pub fn shutdown(&self) {
         self.shared.closing.store(true, Ordering::Release);
         for log in self.shared.all_logs() {
             log.wake_readers();
+        }
+    }
+
+    /// Resolves when no session is connected any more; at once where none is.
+    ///
+    /// For servers that do not wait for sessions which have left HTTP, as `axum::serve` over a
+    /// [`Listener`](crate::Listener): await it after the server, once the hub was
+    /// [shut down](Self::shutdown). Clients that take nothing are cut at the stall limit, and those
+    /// that do not hang up when all was said, 3 seconds later.
+    pub async fn drained(&self) {
+        loop {
+            let mut left = pin!(self.shared.drained.notified());
+            left.as_mut().enable();
+            if self.shared.has_drained() {
+                return;
+            }
+            left.await;
         }
     }
 }
@@ -189,6 +209,8 @@ pub(crate) struct Shared {
     sessions: Mutex<Slab<SessionHandle>>,
     /// Sessions whose sockets are in shards, which watch them themselves.
     in_shards: AtomicUsize,
+    /// Told when no session is left.
+    drained: Notify,
     closing: AtomicBool,
     sweep: Mutex<Option<AbortHandle>>,
 }
@@ -251,7 +273,9 @@ impl Shared {
     }
 
     pub(crate) fn leave(&self, session: usize) {
-        self.lock_sessions().remove(session);
+        let left = self.lock_sessions().remove(session);
+        drop(left);
+        self.tell_if_drained();
     }
 
     /// As [`Self::leave`], for a session that goes to a shard; `None` where it has left.
@@ -267,6 +291,18 @@ impl Shared {
     /// A session of a shard ended.
     pub(crate) fn left_shard(&self) {
         self.in_shards.fetch_sub(1, Ordering::Relaxed);
+        self.tell_if_drained();
+    }
+
+    fn has_drained(&self) -> bool {
+        // The lock, which a session that goes to a shard holds, orders what is counted apart.
+        self.lock_sessions().is_empty() && self.in_shards.load(Ordering::Relaxed) == 0
+    }
+
+    fn tell_if_drained(&self) {
+        if self.has_drained() {
+            self.drained.notify_waiters();
+        }
     }
 
     /// Uses the channel's log, made if need be; again where it was retired in between.

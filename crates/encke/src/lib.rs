@@ -64,7 +64,7 @@ pub use self::live::{Action, CrossOrigin, Grant, Live, LiveFuture, Refusal};
 pub use encke_proto::comet::{InvalidOrigin, Origin};
 
 mod serve;
-pub use self::serve::{Listener, Peer, Serve, listen, serve};
+pub use self::serve::{GuardedIo, Listener, Peer, Serve, listen, serve};
 
 mod shutdown;
 pub use self::shutdown::Shutdown;

@@ -11,11 +11,12 @@ mod http2;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub(crate) use self::{io::take_socket, slot::Offer};
 pub use self::{
+    io::GuardedIo,
     listener::{Listener, listen},
     peer::Peer,
 };
+pub(crate) use self::{io::take_socket, slot::Offer};
 
 use self::connection::Connections;
 use crate::{BoxError, Shutdown, live::Shards};

@@ -14,7 +14,7 @@ pub struct Stats {
     /// Sessions connected now.
     pub sessions: usize,
     /// Those of them that took their sockets out of HTTP: see
-    /// [`Serve::shards`](crate::Serve::shards).
+    /// [`Listener::shards`](crate::Listener::shards).
     pub detached: usize,
     /// Bytes of publications held now, in every form.
     pub memory: usize,

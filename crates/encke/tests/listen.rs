@@ -36,3 +36,13 @@ async fn a_handler_knows_the_address_of_its_client() {
     let (ours, told) = ask(address).await;
     assert_eq!(told, format!("{ours} Some({ours})"));
 }
+
+#[tokio::test]
+async fn under_axum_a_handler_knows_the_address_of_its_client_too() {
+    let listener = encke::listen("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app().into_make_service_with_connect_info::<Peer>();
+    tokio::spawn(axum::serve(listener, app).into_future());
+    let (ours, told) = ask(address).await;
+    assert_eq!(told, format!("{ours} Some({ours})"));
+}

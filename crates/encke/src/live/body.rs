@@ -58,8 +58,9 @@ impl LiveBody {
                 }
             }),
         };
-        peer.offer(offer, cx);
-        self.leaving = Leaving::Offered(peer);
+        if peer.offer(offer, cx) {
+            self.leaving = Leaving::Offered(peer);
+        }
     }
 }
 

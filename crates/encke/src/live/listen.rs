@@ -1,7 +1,7 @@
 //! GET: a session on channels, over the transport the client can speak.
 
 use super::{
-    Settings,
+    Seat, Settings,
     body::LiveBody,
     request::{Listen, Wanted},
     session::{Asked, LiveSession, Member},
@@ -21,7 +21,7 @@ use encke_proto::{
     comet::{Call, Nonce},
     ws::{self, KeepAlive},
 };
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Response, StatusCode, Version, header, request::Parts};
 use hyper_util::rt::TokioIo;
 use std::{sync::Arc, time::Duration};
 
@@ -56,9 +56,7 @@ pub(super) fn listen(
         starts: &listen.starts,
     };
     let session = LiveSession::open(hub.clone(), peer.clone(), asked);
-    let leaving = peer
-        .filter(|_| request.version == http::Version::HTTP_11)
-        .and_then(|peer| Some((peer.seat()?, peer)));
+    let leaving = peer.and_then(|peer| Some((seat(&peer, request)?, peer)));
     if leaving.is_some() {
         // Its connection serves no other request once the socket is gone.
         let close = HeaderValue::from_static("close");
@@ -116,13 +114,13 @@ pub(super) fn open_socket(
     let session = LiveSession::open(hub.clone(), peer, asked);
     let session = Member::join(session);
     let shutdown = accepted.shutdown();
-    let peer = accepted.peer();
+    let seat = accepted.peer().and_then(|peer| seat(&peer, request));
     accepted.spawn(move |io| async move {
         let Ok(io) = io else { return };
         let now = tokio::time::Instant::now().into_std();
         let connection = ws::Connection::server(socket.config, agreement, now);
         let dialog = Dialog::new(connection, socket.publish_to);
-        let Some(seat) = peer.and_then(|peer| peer.seat()) else {
+        let Some(seat) = seat else {
             return run(io, LiveSocket::new(dialog, session), shutdown).await;
         };
         match take_socket(io.into_inner()) {
@@ -139,6 +137,15 @@ pub(super) fn open_socket(
         }
     });
     response
+}
+
+/// A place without HTTP for the session that a request asks for, if it can have one.
+fn seat(peer: &Peer, request: &Parts) -> Option<Seat> {
+    // A connection of HTTP/2 has other streams, and under `axum::serve` no peer for each.
+    match request.version {
+        Version::HTTP_11 => peer.seat(),
+        _ => None,
+    }
 }
 
 async fn run(io: Socket, mut talk: LiveSocket, shutdown: Option<Shutdown>) {

@@ -3,11 +3,14 @@
 //! The deadline stands here, not in the body: nobody polls the body of a connection that cannot
 //! be written to.
 
+#[cfg(feature = "axum")]
+use super::Peer;
 use super::peer::Line;
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
+use hyper_util::{rt::TokioIo, server::conn::auto};
 use std::{
+    fmt,
     io::{Error, ErrorKind, IoSlice, Result},
     pin::Pin,
     sync::Arc,
@@ -26,7 +29,11 @@ use tokio::{
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 16 << 10;
 
-pub(super) struct GuardedIo {
+/// A connection that a [`Listener`](crate::Listener) accepted.
+///
+/// It fails where its peer takes nothing for the listener's
+/// [stall limit](crate::Listener::stall_limit), and a session may take its socket away.
+pub struct GuardedIo {
     /// `None` once a session has taken it away.
     stream: Option<TcpStream>,
     /// What was written since a session offered to.
@@ -51,6 +58,12 @@ impl GuardedIo {
         }
     }
 
+    /// The other end.
+    #[cfg(feature = "axum")]
+    pub(crate) fn peer(&self) -> Peer {
+        Peer::new(self.line.clone())
+    }
+
     /// Remembers what leaves, where a session wants to know.
     fn see<'a>(&mut self, bufs: impl IntoIterator<Item = &'a [u8]>, written: usize) {
         let before = self.seen.len();
@@ -62,12 +75,12 @@ impl GuardedIo {
 
     /// Everything was written: gives the socket to the session that offered to take it, if nothing
     /// has changed its response.
-    fn give_away(&mut self) -> Result<()> {
+    fn give_away(&mut self, cx: &Context<'_>) -> Result<()> {
         let seen = std::mem::take(&mut self.seen);
         if seen.is_empty() {
             return Ok(());
         }
-        if let Some(offer) = self.line.slot.accept(&seen)
+        if let Some(offer) = self.line.slot.accept(&seen, cx)
             && let Some(stream) = self.stream.take()
         {
             (offer.take)(stream.into_std()?);
@@ -95,10 +108,17 @@ impl GuardedIo {
 pub(crate) fn take_socket(
     upgraded: Upgraded,
 ) -> std::result::Result<Result<(std::net::TcpStream, Bytes)>, Upgraded> {
-    let parts = upgraded.downcast::<TokioIo<GuardedIo>>()?;
-    let stream = parts.io.into_inner().stream;
+    let (io, input) = match upgraded.downcast::<TokioIo<GuardedIo>>() {
+        Ok(parts) => (parts.io, parts.read_buf),
+        // Of `axum::serve`, which looks which HTTP a connection speaks.
+        Err(upgraded) => {
+            let parts = auto::upgrade::downcast::<TokioIo<GuardedIo>>(upgraded)?;
+            (parts.io, parts.read_buf)
+        }
+    };
+    let stream = io.into_inner().stream;
     let stream = stream.ok_or_else(|| Error::from(ErrorKind::NotConnected));
-    Ok(stream.and_then(|stream| Ok((stream.into_std()?, parts.read_buf))))
+    Ok(stream.and_then(|stream| Ok((stream.into_std()?, input))))
 }
 
 fn set_options(stream: &TcpStream, stall_limit: Duration) -> Result<()> {
@@ -113,6 +133,15 @@ fn set_options(stream: &TcpStream, stall_limit: Duration) -> Result<()> {
     #[cfg(not(target_os = "linux"))]
     let _ = stall_limit;
     Ok(())
+}
+
+impl fmt::Debug for GuardedIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardedIo")
+            .field("stream", &self.stream)
+            .field("stall_limit", &self.stall_limit)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A connection whose socket is gone reads its end, and what it writes goes nowhere: the end of a
@@ -169,11 +198,11 @@ impl AsyncWrite for GuardedIo {
         true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         // hyper flushes what it has written, and that only when it has nothing left to write. The
         // socket itself needs no flush.
         if self.line.slot.is_offered() {
-            self.give_away()?;
+            self.give_away(cx)?;
         }
         Poll::Ready(Ok(()))
     }

@@ -1,6 +1,12 @@
 //! Where connections come from.
 
 use super::STALL_LIMIT;
+#[cfg(feature = "axum")]
+use super::{GuardedIo, peer::Line};
+#[cfg(feature = "axum")]
+use crate::{Shutdown, live::Shards};
+#[cfg(feature = "axum")]
+use std::sync::Arc;
 use std::{
     io::{Error, ErrorKind, Result},
     net::SocketAddr,
@@ -25,12 +31,18 @@ pub async fn listen(address: impl ToSocketAddrs) -> Result<Listener> {
 /// Accepts the connections of a server, and cuts those whose peer takes nothing.
 ///
 /// Made by [`listen`], or from a tokio `TcpListener`. [`serve`](crate::serve()) takes either.
+///
+/// With feature `axum` it is a listener for `axum::serve` too, for those who have a server made of
+/// that: see its implementation below.
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
     pub(super) stall_limit: Duration,
     /// `None` for one per core.
     pub(super) shards: Option<usize>,
+    /// Of the connections of a server that is not ours, once there are some.
+    #[cfg(feature = "axum")]
+    own_shards: Option<Arc<Shards>>,
 }
 
 impl Listener {
@@ -65,6 +77,18 @@ impl Listener {
         self
     }
 
+    /// The next connection, for a server that is not ours.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn next_of_another_server(&mut self) -> (GuardedIo, SocketAddr) {
+        let (stream, address) = self.next().await;
+        let shards = self.own_shards.get_or_insert_with(|| {
+            // They end with the hub.
+            Arc::new(Shards::new(self.shards, Shutdown::new(), self.stall_limit))
+        });
+        let line = Arc::new(Line::of_another_server(address, shards.clone()));
+        (GuardedIo::new(stream, self.stall_limit, line), address)
+    }
+
     /// The next connection, after as many failures as it takes.
     pub(super) async fn next(&self) -> (TcpStream, SocketAddr) {
         loop {
@@ -86,6 +110,8 @@ impl From<TcpListener> for Listener {
             tcp,
             stall_limit: STALL_LIMIT,
             shards: None,
+            #[cfg(feature = "axum")]
+            own_shards: None,
         }
     }
 }

@@ -32,8 +32,11 @@ type Upgraded = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What is known of one connection.
 pub(super) struct Line {
     address: SocketAddr,
+    /// Of a server of ours; another's says nothing of its own.
     pub(super) shutdown: Shutdown,
     pub(super) secure: bool,
+    /// Whether a server of ours serves it.
+    ours: bool,
     /// Where sessions go whose sockets leave their connections.
     shards: Arc<Shards>,
     pub(super) slot: Slot,
@@ -52,10 +55,19 @@ impl Line {
             address,
             shutdown,
             secure,
+            ours: true,
             shards,
             slot: Slot::default(),
             stalled: AtomicBool::new(false),
             upgraded: Mutex::new(None),
+        }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(super) fn of_another_server(address: SocketAddr, shards: Arc<Shards>) -> Self {
+        Self {
+            ours: false,
+            ..Self::new(address, Shutdown::new(), false, shards)
         }
     }
 
@@ -84,8 +96,11 @@ impl fmt::Debug for Line {
 
 /// The other end of a request's connection. Cheap to clone.
 ///
-/// Requests have it under [`serve`](crate::serve()). With axum it is extracted as
-/// `ConnectInfo<Peer>`.
+/// Requests have it under [`serve`](crate::serve()), and under `axum::serve` with a
+/// [`Listener`](crate::Listener) where the application is made a service by
+/// `into_make_service_with_connect_info::<Peer>()`. With axum it is extracted as
+/// `ConnectInfo<Peer>`. It is also how a session of [`Hub::live`](crate::Hub::live) finds its
+/// socket.
 ///
 /// ```
 /// # #[cfg(feature = "axum")] {
@@ -165,11 +180,15 @@ impl Peer {
 
     /// Runs what an upgraded connection, or stream, is for.
     ///
-    /// Over HTTP/1.1 the connection's own task does, once the response is sent: so it counts as
-    /// open, and is cut with the others. A stream of HTTP/2 ends with its connection.
+    /// Over HTTP/1.1 the task of a connection of ours does, once the response is sent: so it counts
+    /// as open, and is cut with the others. A stream of HTTP/2 ends with its connection.
     pub(crate) fn run_upgraded(&self, upgraded: impl Future<Output = ()> + Send + 'static) {
         #[cfg(feature = "tls")]
         if self.stream.is_some() {
+            tokio::spawn(upgraded);
+            return;
+        }
+        if !self.line.ours {
             tokio::spawn(upgraded);
             return;
         }
@@ -190,9 +209,10 @@ impl Peer {
         self.line.shards.seat()
     }
 
-    /// Offers that the session of this response goes on without HTTP.
-    pub(crate) fn offer(&self, offer: Offer, cx: &Context<'_>) {
-        self.line.slot.offer(offer, cx);
+    /// Offers that the session of this response goes on without HTTP; whether there will be an
+    /// answer.
+    pub(crate) fn offer(&self, offer: Offer, cx: &Context<'_>) -> bool {
+        self.line.slot.offer(offer, cx)
     }
 
     /// Whether it does, once that is known.

@@ -45,9 +45,15 @@ pub(crate) struct Offer {
 }
 
 impl Slot {
-    pub(super) fn offer(&self, offer: Offer, cx: &Context<'_>) {
-        *self.lock() = State::Offered(offer, cx.waker().clone());
+    /// Takes an offer, unless another still waits.
+    pub(super) fn offer(&self, offer: Offer, cx: &Context<'_>) -> bool {
+        let mut state = self.lock();
+        if matches!(*state, State::Offered(..)) {
+            return false;
+        }
+        *state = State::Offered(offer, cx.waker().clone());
         self.offered.store(true, Relaxed);
+        true
     }
 
     /// Whether an offer waits for an answer.
@@ -68,9 +74,14 @@ impl Slot {
     }
 
     /// The session whose response `seen` is: all that was written since it was offered.
-    pub(super) fn accept(&self, seen: &[u8]) -> Option<Offer> {
+    ///
+    /// Its body is polled by the task that writes: a body that some other connection serves may
+    /// begin with the same bytes.
+    pub(super) fn accept(&self, seen: &[u8], cx: &Context<'_>) -> Option<Offer> {
         let taken = match &*self.lock() {
-            State::Offered(offer, _) => is_response(seen, &offer.first),
+            State::Offered(offer, body) => {
+                body.will_wake(cx.waker()) && is_response(seen, &offer.first)
+            }
             _ => false,
         };
         self.answer(taken).filter(|_| taken)
