@@ -1,14 +1,14 @@
-//! Layers between a server of ours and its responses: what they change stays with HTTP and is right,
+//! Layers between a server and its responses: what they change stays with HTTP and is right,
 //! and the other sessions leave.
 
 mod listener;
 mod wire;
 
 use axum::{Router, body::Bytes, routing::get};
-use encke::{Chunked, Comet, EventSource, Hub};
+use encke::{Chunked, Comet, EventSource, Hub, Peer};
 use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
-use listener::{Listener, Way, open};
+use listener::{Listener, PATIENCE, Way, open};
 use std::{
     net::SocketAddr,
     sync::{
@@ -17,7 +17,8 @@ use std::{
     },
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{client_async, tungstenite::Message};
 use tower_http::{
     classify::ServerErrorsFailureClass,
     compression::CompressionLayer,
@@ -47,11 +48,38 @@ fn app(hub: &Hub) -> Router {
         .nest_service("/live", open(hub))
 }
 
-async fn serve(app: Router) -> SocketAddr {
-    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = tcp.local_addr().unwrap();
-    tokio::spawn(encke::serve(tcp, app).into_future());
-    address
+/// Who serves over a listener of ours.
+#[derive(Clone, Copy)]
+enum Server {
+    Ours,
+    Axum,
+}
+
+impl Server {
+    async fn serve(self, app: Router) -> SocketAddr {
+        let listener = encke::listen("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        match self {
+            Self::Ours => tokio::spawn(encke::serve(listener, app).into_future()),
+            Self::Axum => {
+                let app = app.into_make_service_with_connect_info::<Peer>();
+                tokio::spawn(axum::serve(listener, app).into_future())
+            }
+        };
+        address
+    }
+}
+
+/// Has each of these functions tested under both servers.
+macro_rules! both_servers {
+    ($($test:ident),* $(,)?) => {
+        mod under_encke {
+            $(#[tokio::test] async fn $test() { super::$test(super::Server::Ours).await; })*
+        }
+        mod under_axum {
+            $(#[tokio::test] async fn $test() { super::$test(super::Server::Axum).await; })*
+        }
+    };
 }
 
 /// Opens every session, and expects what is published to reach it as `expected`.
@@ -95,12 +123,11 @@ async fn until_readable(client: &mut Client, text: &str) {
     }
 }
 
-#[tokio::test]
-async fn a_compressed_session_stays_and_another_leaves() {
+async fn a_compressed_session_stays_and_another_leaves(server: Server) {
     let hub = Hub::default();
     let always = |_, _: http::Version, _: &http::HeaderMap, _: &http::Extensions| true;
     let layer = CompressionLayer::new().compress_when(always);
-    let address = serve(app(&hub).layer(layer)).await;
+    let address = server.serve(app(&hub).layer(layer)).await;
     let mut sessions = Vec::new();
     for path in SESSIONS {
         sessions.push(compressed(address, path).await);
@@ -124,21 +151,19 @@ async fn a_compressed_session_stays_and_another_leaves() {
     stream(address, "kiki").await;
 }
 
-#[tokio::test]
-async fn what_a_layer_makes_of_the_first_bytes_it_makes_of_all() {
+async fn what_a_layer_makes_of_the_first_bytes_it_makes_of_all(server: Server) {
     let hub = Hub::default();
     let layer = MapResponseBodyLayer::new(|body: axum::body::Body| {
         axum::body::Body::new(
             body.map_frame(|frame| frame.map_data(|data| Bytes::from(data.to_ascii_uppercase()))),
         )
     });
-    let address = serve(app(&hub).layer(layer)).await;
+    let address = server.serve(app(&hub).layer(layer)).await;
     listen(&hub, address, Way::Connected, "KIKI").await;
     stream(address, "KIKI").await;
 }
 
-#[tokio::test]
-async fn deadlines_of_requests_are_not_those_of_sessions() {
+async fn deadlines_of_requests_are_not_those_of_sessions(server: Server) {
     let hub = Hub::default();
     let limit = Duration::from_millis(50);
     let app = app(&hub)
@@ -147,7 +172,7 @@ async fn deadlines_of_requests_are_not_those_of_sessions() {
             limit,
         ))
         .layer(RequestBodyTimeoutLayer::new(limit));
-    let address = serve(app).await;
+    let address = server.serve(app).await;
     let mut sessions = listen(&hub, address, Way::Detached, "kiki").await;
     tokio::time::sleep(2 * limit).await;
     hub.channel("news").unwrap().publish("foo").await.unwrap();
@@ -157,8 +182,7 @@ async fn deadlines_of_requests_are_not_those_of_sessions() {
     stream(address, "kiki").await;
 }
 
-#[tokio::test]
-async fn a_session_that_leaves_is_no_failure_of_its_response() {
+async fn a_session_that_leaves_is_no_failure_of_its_response(server: Server) {
     let hub = Hub::default();
     let (failures, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (failed, ended) = (failures.clone(), ends.clone());
@@ -173,9 +197,33 @@ async fn a_session_that_leaves_is_no_failure_of_its_response() {
                 ended.fetch_add(1, SeqCst);
             },
         );
-    let address = serve(app(&hub).layer(layer)).await;
+    let address = server.serve(app(&hub).layer(layer)).await;
     listen(&hub, address, Way::Detached, "kiki").await;
     assert_eq!(ends.load(SeqCst), SESSIONS.len());
     assert_eq!(failures.load(SeqCst), 0);
     stream(address, "kiki").await;
+}
+
+async fn a_web_socket_leaves_through_them(server: Server) {
+    let hub = Hub::default();
+    let app = app(&hub)
+        .layer(CompressionLayer::new())
+        .layer(MapResponseBodyLayer::new(axum::body::Body::new))
+        .layer(TraceLayer::new_for_http());
+    let address = server.serve(app).await;
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let url = format!("ws://{address}/live/news");
+    let (mut socket, _) = client_async(url, tcp).await.unwrap();
+    Way::Detached.is_taken(&hub).await;
+    hub.channel("news").unwrap().publish("kiki").await.unwrap();
+    let heard = timeout(PATIENCE, socket.next()).await.unwrap();
+    assert_eq!(heard.unwrap().unwrap(), Message::text("kiki"));
+}
+
+both_servers! {
+    a_web_socket_leaves_through_them,
+    a_compressed_session_stays_and_another_leaves,
+    what_a_layer_makes_of_the_first_bytes_it_makes_of_all,
+    deadlines_of_requests_are_not_those_of_sessions,
+    a_session_that_leaves_is_no_failure_of_its_response,
 }
