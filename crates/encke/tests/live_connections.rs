@@ -128,6 +128,44 @@ async fn clients_that_hang_up_at_once_leave_nothing_behind(way: Way) {
     assert_eq!(hub.stats().shut_down + hub.stats().stalled, 0);
 }
 
+async fn those_who_stay_miss_nothing_while_others_leave(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
+    let mut clients = Vec::new();
+    for _ in 0..400 {
+        let mut client = Listener::open(address, "/live/news", "").await;
+        client.item().await;
+        clients.push(client);
+    }
+    way.is_taken(&hub).await;
+    let mut at = 0;
+    for offset in 1..=30 {
+        // Some leave before they are written to, some while others are.
+        for _ in 0..6 {
+            at = (at + 157) % clients.len();
+            drop(clients.swap_remove(at));
+        }
+        publish(&hub, &offset.to_string()).await;
+        for _ in 0..6 {
+            at = (at + 157) % clients.len();
+            drop(clients.swap_remove(at));
+        }
+        tokio::task::yield_now().await;
+    }
+    for client in &mut clients {
+        for offset in 1..=30 {
+            assert_eq!(client.item().await["offset"], offset);
+        }
+    }
+    let left = 400 - clients.len() as u64;
+    let wait = async {
+        while hub.stats().gone < left {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.unwrap();
+    assert_eq!(hub.stats().sessions, clients.len());
+}
+
 async fn a_recovery_of_any_size_comes_whole(way: Way) {
     let config = HubConfig::default().live_window(64 << 20, Duration::from_secs(60));
     let (hub, address) = way.hub(config).await;
@@ -152,6 +190,7 @@ async fn a_recovery_of_any_size_comes_whole(way: Way) {
 }
 
 both_ways! {
+    those_who_stay_miss_nothing_while_others_leave,
     a_session_begins_on_a_connection_that_has_published,
     a_client_that_closes_its_half_is_forgotten,
     clients_that_hang_up_at_once_leave_nothing_behind,
