@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use crate::autobahn;
+use crate::setup::TARGETS;
 use crate::step::{Outcome, Step, target};
 
 /// Every check and test, on a machine that is set up.
 pub(crate) fn everything() -> Outcome {
     let begun = Instant::now();
     rust_only()?;
+    other_systems()?;
     fuzz_targets()?;
     bench_peers()?;
     what_plain_cargo_test_leaves()?;
@@ -42,6 +44,17 @@ pub(crate) fn rust_only() -> Outcome {
     ))
     .env("RUSTFLAGS", "--cfg encke_loom")
     .run()
+}
+
+/// The library where it has no shards. The program needs a C compiler for each of them.
+fn other_systems() -> Outcome {
+    for target in TARGETS {
+        Step::new(&format!(
+            "cargo clippy --target {target} -p encke --all-features -- -D warnings"
+        ))
+        .run()?;
+    }
+    Ok(())
 }
 
 /// The fuzz targets need a nightly compiler to run, and C++ for their driver even to be checked.

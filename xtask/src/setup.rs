@@ -49,8 +49,12 @@ const PACKAGES: [Package; 7] = [
 
 const GECKODRIVER: &str = "cargo install geckodriver --locked";
 
+/// Systems that the library is checked for, and this machine is not.
+pub(crate) const TARGETS: [&str; 2] = ["x86_64-apple-darwin", "x86_64-pc-windows-gnu"];
+
 pub(crate) fn everything() -> Outcome {
     toolchain()?;
+    targets()?;
     packages()?;
     geckodriver()
 }
@@ -63,6 +67,18 @@ pub(crate) fn toolchain() -> Outcome {
         }
         println!("missing: {component}");
         Step::new(&format!("rustup component add {component}")).run()?;
+    }
+    Ok(())
+}
+
+fn targets() -> Outcome {
+    let installed = Step::new("rustup target list --installed").output();
+    for target in TARGETS {
+        if installed.lines().any(|line| line == target) {
+            continue;
+        }
+        println!("missing: the standard library for {target}");
+        Step::new(&format!("rustup target add {target}")).run()?;
     }
     Ok(())
 }

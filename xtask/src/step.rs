@@ -55,6 +55,13 @@ impl Step {
             .status()
             .is_ok_and(|status| status.success())
     }
+
+    /// What it prints, without printing it here; nothing where it fails.
+    pub(crate) fn output(mut self) -> String {
+        let output = self.command.stderr(Stdio::null()).output();
+        let printed = output.map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&printed).into_owned()
+    }
 }
 
 /// The root of the repository.

@@ -31,6 +31,14 @@
 //! Every future here may be dropped at any await: nothing that was accepted is lost, and what was
 //! not is not sent. Where there is more to say, the item says it.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(
+        dead_code,
+        reason = "shards, which only Linux has, use more of the logs"
+    )
+)]
+
 mod hub;
 pub use self::hub::{ChannelHandle, Hub};
 pub use encke_proto::{
