@@ -1,6 +1,6 @@
 //! Where connections come from, and what their requests know of it.
 
-use axum::{Router, extract::ConnectInfo, routing::get};
+use axum::{Router, extract::ConnectInfo, routing::get, serve::ListenerExt};
 use encke::Peer;
 use http::Extensions;
 use std::net::SocketAddr;
@@ -43,6 +43,16 @@ async fn under_axum_a_handler_knows_the_address_of_its_client_too() {
     let address = listener.local_addr().unwrap();
     let app = app().into_make_service_with_connect_info::<Peer>();
     tokio::spawn(axum::serve(listener, app).into_future());
+    let (ours, told) = ask(address).await;
+    assert_eq!(told, format!("{ours} Some({ours})"));
+}
+
+#[tokio::test]
+async fn a_listener_that_axum_taps_tells_the_address_still() {
+    let listener = encke::listen("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app().into_make_service_with_connect_info::<Peer>();
+    tokio::spawn(axum::serve(listener.tap_io(|_| {}), app).into_future());
     let (ours, told) = ask(address).await;
     assert_eq!(told, format!("{ours} Some({ours})"));
 }

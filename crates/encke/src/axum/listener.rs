@@ -1,7 +1,10 @@
 //! `axum::serve` over connections that sessions can leave.
 
 use crate::{GuardedIo, Listener, Peer};
-use ::axum::{extract::connect_info::Connected, serve::IncomingStream};
+use ::axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, TapIo},
+};
 use std::{io::Result, net::SocketAddr};
 
 /// Sessions leave HTTP where requests know their [`Peer`]; without it they stay, and all works.
@@ -42,6 +45,16 @@ impl ::axum::serve::Listener for Listener {
 
 impl Connected<IncomingStream<'_, Listener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        stream.io().peer()
+    }
+}
+
+/// Behind [`tap_io`](::axum::serve::ListenerExt::tap_io) too.
+impl<F> Connected<IncomingStream<'_, TapIo<Listener, F>>> for Peer
+where
+    F: FnMut(&mut GuardedIo) + Send + 'static,
+{
+    fn connect_info(stream: IncomingStream<'_, TapIo<Listener, F>>) -> Self {
         stream.io().peer()
     }
 }
