@@ -82,6 +82,13 @@ pub(crate) struct ServeOpts {
     /// Publish what the clients of WebSockets say, where they may publish.
     #[arg(long)]
     pub(crate) allow_client_publish: bool,
+
+    /// How many tasks write to the clients that listen over plain HTTP/1.1; one per core by default.
+    ///
+    /// With 0 each of them has a task and the buffers of its HTTP connection, as clients over TLS
+    /// have. On Linux only.
+    #[arg(long, value_name = "COUNT", env = "ENCKE_SHARDS")]
+    pub(crate) shards: Option<usize>,
 }
 
 #[derive(Args, Debug)]

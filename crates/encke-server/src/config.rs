@@ -30,6 +30,8 @@ pub(crate) struct ServeConfig {
     /// By which headers a proxy tells the scheme of the server's own pages.
     pub(crate) scheme_headers: Vec<SchemeHeader>,
     pub(crate) client_publish: bool,
+    /// `None` for one per core.
+    pub(crate) shards: Option<usize>,
     pub(crate) tls: Option<rustls::ServerConfig>,
 }
 
@@ -119,6 +121,7 @@ impl TryFrom<ServeOpts> for ServeConfig {
                 .map(Into::into)
                 .collect(),
             client_publish: opts.allow_client_publish,
+            shards: opts.shards,
             tls,
         })
     }

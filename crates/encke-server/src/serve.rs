@@ -96,6 +96,9 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
     let mut server = encke::serve(listener, site)
         .with_graceful_shutdown(stopped)
         .drain_limit(DRAIN);
+    if let Some(shards) = config.shards {
+        server = server.shards(shards);
+    }
     if let Some(tls) = config.tls {
         server = server.tls(tls);
     }

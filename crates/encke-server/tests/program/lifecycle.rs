@@ -148,3 +148,16 @@ fn a_second_ctrl_c_ends_it_at_once() {
         Some(130)
     );
 }
+
+#[test]
+fn listeners_are_told_with_any_number_of_shards() {
+    for server in [
+        Server::start(&["--shards", "2"]),
+        Server::start(&["--shards", "0"]),
+        Server::start_with(&[("ENCKE_SHARDS", "0")], &[]),
+    ] {
+        let mut listener = server.listen("/live/news", &[]);
+        server.publish("news", &[], b"kiki");
+        listener.until("\"data\":\"kiki\"");
+    }
+}
