@@ -6,7 +6,10 @@ use encke_proto::ws::{CloseCode, CloseFrame, Message};
 use std::{
     collections::VecDeque,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Waker},
 };
 use tokio::sync::Notify;
@@ -187,6 +190,8 @@ pub(super) const BATCH: usize = 4;
 /// Messages that wait for the socket.
 pub(super) struct Outbox {
     state: Mutex<State>,
+    /// Something may wait: told under the lock, so that the driver need not take it to see nothing.
+    waiting: AtomicBool,
     limit: usize,
     overflow: Overflow,
     /// There is room again for senders that wait, or will never be.
@@ -223,6 +228,7 @@ impl Outbox {
     pub(super) fn new(limit: usize, overflow: Overflow) -> Self {
         Self {
             state: Mutex::default(),
+            waiting: AtomicBool::new(false),
             limit,
             overflow,
             room: Notify::new(),
@@ -280,7 +286,7 @@ impl Outbox {
             }
         }
         state.push(message);
-        wake(state);
+        self.wake(state);
         Push::Taken
     }
 
@@ -302,7 +308,7 @@ impl Outbox {
         } else {
             state.queue.append(messages);
         }
-        wake(state);
+        self.wake(state);
         true
     }
 
@@ -314,7 +320,7 @@ impl Outbox {
         }
         state.push(Message::Close(frame));
         state.closed = true;
-        wake(state);
+        self.wake(state);
         self.wake_senders();
         true
     }
@@ -336,7 +342,7 @@ impl Outbox {
         state.clear();
         state.push(Message::Close(Some(frame)));
         state.closed = true;
-        wake(state);
+        self.wake(state);
         self.wake_senders();
     }
 
@@ -357,12 +363,14 @@ impl Outbox {
 
     /// Takes the first messages, until they have so many bytes.
     pub(super) fn take(&self, bytes: usize) -> VecDeque<Message> {
-        let mut state = self.lock();
-        state.fresh = false;
-        if state.queue.is_empty() {
+        if !self.waiting.load(Ordering::Acquire) {
             return VecDeque::new();
         }
+        let mut state = self.lock();
+        state.fresh = false;
         let taken = state.take(bytes);
+        self.waiting
+            .store(!state.queue.is_empty(), Ordering::Release);
         let awaited = mem::take(&mut state.awaited);
         drop(state);
         if awaited {
@@ -404,16 +412,17 @@ impl Outbox {
         self.lock().dropped
     }
 
+    /// Wakes the driver, where it sleeps, behind what was put there.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        self.waiting.store(true, Ordering::Release);
+        let driver = state.driver.rouse();
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Wakes the driver, where it sleeps.
-fn wake(mut state: MutexGuard<'_, State>) {
-    let driver = state.driver.rouse();
-    drop(state);
-    driver.into_iter().for_each(Waker::wake);
 }
 
 impl State {
