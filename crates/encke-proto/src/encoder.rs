@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub enum Transport {
     /// An endless document of script elements.
-    Comet(Box<Call>),
+    Comet(Call),
     /// Server-Sent Events.
     Sse,
     /// A JSON item a line.
@@ -80,6 +80,24 @@ impl Encoder {
             Transport::Comet(call) if call.is_callback() => Some(Lead(Some(call))),
             Transport::Comet(_) | Transport::Ndjson => None,
             Transport::Sse | Transport::WebSocket { .. } => Some(Lead(None)),
+        }
+    }
+
+    /// The text that is this session's own, where there is any.
+    ///
+    /// Many small texts among what comes and goes keep its memory from being given back; see
+    /// [`move_text`](Self::move_text).
+    pub fn own_text(&self) -> Option<&str> {
+        match &self.transport {
+            Transport::Comet(call) => Some(call.text()),
+            _ => None,
+        }
+    }
+
+    /// Has that text in memory shared with other sessions, if `block` has the same from `start` on.
+    pub fn move_text(&mut self, block: &Arc<str>, start: usize) {
+        if let Transport::Comet(call) = &mut self.transport {
+            call.move_text(block, start);
         }
     }
 
@@ -299,7 +317,7 @@ mod tests {
 
     fn comet() -> Transport {
         let call = Call::new(Callback::in_parent("parent.cometMessage").unwrap());
-        Transport::Comet(Box::new(call.nonce(Nonce::from_bytes([0; 16]))))
+        Transport::Comet(call.nonce(Nonce::from_bytes([0; 16])))
     }
 
     fn written(write: impl FnOnce(&mut Output)) -> Vec<u8> {

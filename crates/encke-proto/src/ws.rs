@@ -19,7 +19,7 @@ pub mod deflate;
 pub mod handshake;
 
 mod connection;
-pub use connection::{Closed, Connection, Event, MaskKeys, Phase, SendError};
+pub use connection::{Closed, Connection, Event, Idle, MaskKeys, Phase, SendError};
 
 mod shared;
 pub use shared::{NotData, Shared};

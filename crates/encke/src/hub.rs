@@ -255,6 +255,13 @@ impl Shared {
         position
     }
 
+    /// Publishes what a client says, but not once the hub is shut down.
+    pub(crate) fn publish_if_open(self: &Arc<Self>, channel: &Channel, data: &Data) {
+        if !self.is_closing() {
+            self.publish(channel, data);
+        }
+    }
+
     /// Adds a reader to the channel's log.
     pub(crate) fn attach(
         self: &Arc<Self>,

@@ -242,14 +242,14 @@ impl Live {
         }
         match upgrade {
             Some(upgrade) => {
-                let publish_to = self.client_publishes_to(&request, &channels).await;
-                let config = match publish_to {
-                    Some(_) => &self.settings.speaking,
-                    None => &self.settings.listening,
+                let publishes = self.client_publishes(&request, &channels).await;
+                let config = match publishes {
+                    true => &self.settings.speaking,
+                    false => &self.settings.listening,
                 };
                 let socket = listen::Opening {
                     upgrade,
-                    publish_to,
+                    publishes,
                     config: config.clone(),
                 };
                 listen::open_socket(&self.hub, &request, channels, listen, socket)
@@ -264,21 +264,14 @@ impl Live {
         Ok((channels, listen))
     }
 
-    /// The channel that a WebSocket's messages are published to, if there is one.
-    async fn client_publishes_to(
-        &self,
-        request: &Arc<Parts>,
-        channels: &Arc<[Channel]>,
-    ) -> Option<Channel> {
-        let [channel] = &channels[..] else {
-            return None;
-        };
-        let may = self.settings.client_publish
+    /// Whether a WebSocket's messages are published: not where they would be on several channels.
+    async fn client_publishes(&self, request: &Arc<Parts>, channels: &Arc<[Channel]>) -> bool {
+        self.settings.client_publish
+            && channels.len() == 1
             && self
                 .decide(request, Action::Publish, channels)
                 .await
-                .is_ok();
-        may.then(|| channel.clone())
+                .is_ok()
     }
 
     async fn publish<B>(&self, request: Parts, sender: &Sender<'_>, body: B) -> Response<Body>

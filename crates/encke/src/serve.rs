@@ -194,6 +194,9 @@ where
             };
             let serve = connections.clone().serve(stream, address, shards.clone());
             open.spawn(serve);
+            // Its request may be done by the time another is accepted, which then has what memory it
+            // took.
+            tokio::task::yield_now().await;
         }
         drop(listener);
         shutdown.begin();

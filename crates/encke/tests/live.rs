@@ -340,6 +340,36 @@ async fn what_is_posted_is_published_by_its_type(way: Way) {
     }
 }
 
+async fn every_comet_session_keeps_its_own_callback_and_nonce_in_a_crowd(way: Way) {
+    let (hub, address) = way.hub(HubConfig::default()).await;
+    let mut crowd = Vec::new();
+    for n in 0..100 {
+        let path = format!("/live/news?callback=parent.f{}", n * n);
+        let mut comet = Listener::open(address, &path, "").await;
+        comet.script().await;
+        crowd.push(comet);
+    }
+    let news = hub.channel("news").unwrap();
+    for data in ["kiki", "foo"] {
+        news.publish(data).await.unwrap();
+    }
+    for (n, comet) in crowd.iter_mut().enumerate() {
+        let policy = comet.header("content-security-policy").unwrap();
+        let nonce = policy
+            .split(['\'', '\''])
+            .find(|part| part.starts_with("nonce-"));
+        let nonce = nonce.unwrap().strip_prefix("nonce-").unwrap();
+        for data in ["kiki", "foo"] {
+            let open = format!("<script nonce=\"{nonce}\">parent.f{}('{data}',", n * n);
+            let script = comet.until("</script>").await;
+            assert!(
+                script.ends_with("</script>") && script.contains(&open),
+                "{script} is not {open}"
+            );
+        }
+    }
+}
+
 async fn streams_carry_the_headers_that_keep_them_live_and_contained(way: Way) {
     let (_hub, address) = way.hub(HubConfig::default()).await;
     let comet = Listener::open(address, "/live/news?callback=parent.f", "").await;
@@ -458,6 +488,7 @@ async fn what_has_left_the_log_is_held_by_nobody(way: Way) {
 }
 
 both_ways! {
+    every_comet_session_keeps_its_own_callback_and_nonce_in_a_crowd,
     what_has_left_the_log_is_held_by_nobody,
     one_publish_reaches_every_transport,
     a_session_continues_from_any_position_it_was_told_over_any_transport,

@@ -1,48 +1,84 @@
 //! One call of a Comet session: what stands around the expression of a message.
 
 use super::{Callback, Nonce, Origin, Prelude, SafeExpression, write_string};
+use std::sync::Arc;
 
 /// How the messages of one Comet session reach the page.
 ///
 /// A message is [`write_open`](Self::write_open), the bytes of one [`SafeExpression`], and
 /// [`write_close`](Self::write_close), so that an expression is made once and shared by all
 /// sessions; [`write`](Self::write) and [`write_with`](Self::write_with) do the three in one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Call {
+    /// Has the text of this call, and perhaps those of others.
+    block: Arc<str>,
+    start: u32,
+    end: u32,
+    /// Length of the tag that the text begins with.
+    tag: u16,
     target: Target,
-    nonce: Option<Nonce>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
-    Callback(Callback),
-    Post(Origin),
+    Callback,
+    Post,
 }
 
 impl Call {
     /// Messages are arguments of `callback`.
     pub fn new(callback: Callback) -> Self {
-        Self {
-            target: Target::Callback(callback),
-            nonce: None,
-        }
+        Self::to(Target::Callback, None, &format!("{callback}("))
     }
 
     /// Messages are posted to the page of `origin` around the iframe, as `event.data.data`.
     pub fn post(origin: Origin) -> Self {
+        Self::to(Target::Post, None, origin.as_str())
+    }
+
+    fn to(target: Target, nonce: Option<&Nonce>, whom: &str) -> Self {
+        let tag = script_tag(nonce);
+        let text = format!("{tag}{whom}");
         Self {
-            target: Target::Post(origin),
-            nonce: None,
+            start: 0,
+            end: text.len() as u32,
+            tag: tag.len() as u16,
+            block: text.into(),
+            target,
         }
+    }
+
+    /// The tag of every script element, and behind it what stands before each message, or the
+    /// origin to post to.
+    pub(crate) fn text(&self) -> &str {
+        &self.block[self.start as usize..self.end as usize]
+    }
+
+    /// Has its text in `block`, if that has it from `start` on.
+    pub(crate) fn move_text(&mut self, block: &Arc<str>, start: usize) {
+        let end = start + self.text().len();
+        if block.get(start..end) == Some(self.text()) {
+            self.start = start as u32;
+            self.end = end as u32;
+            self.block = block.clone();
+        }
+    }
+
+    fn tag(&self) -> &str {
+        &self.text()[..self.tag.into()]
+    }
+
+    /// What stands before a message of a callback; the origin to post to.
+    fn whom(&self) -> &str {
+        &self.text()[self.tag.into()..]
     }
 
     /// Gives every script element this nonce.
     ///
     /// Default: none.
     #[must_use]
-    pub fn nonce(mut self, nonce: impl Into<Option<Nonce>>) -> Self {
-        self.nonce = nonce.into();
-        self
+    pub fn nonce(self, nonce: impl Into<Option<Nonce>>) -> Self {
+        Self::to(self.target, nonce.into().as_ref(), self.whom())
     }
 
     /// Writes the prelude, whose script has the nonce of the messages.
@@ -50,12 +86,12 @@ impl Call {
     /// The page of another origin cannot look into the iframe: it gets the `position` as a message
     /// of its own, without data.
     pub fn write_prelude(&self, prelude: &Prelude, position: Option<&str>, out: &mut Vec<u8>) {
-        prelude.write(self.nonce.as_ref(), position, out);
-        if let (Target::Post(origin), Some(position)) = (&self.target, position) {
-            write_script_open(self.nonce.as_ref(), out);
+        prelude.write_in(self.tag(), position, out);
+        if let (Target::Post, Some(position)) = (self.target, position) {
+            out.extend_from_slice(self.tag().as_bytes());
             out.extend_from_slice(b"parent.postMessage({position:");
             write_string(position, out);
-            write_post_close(origin, out);
+            write_post_close(self.whom(), out);
         }
     }
 
@@ -73,38 +109,37 @@ impl Call {
 
     /// Writes what stands before the message; only a [`SafeExpression`] may follow.
     pub fn write_open(&self, out: &mut Vec<u8>) {
-        write_script_open(self.nonce.as_ref(), out);
-        match &self.target {
-            Target::Callback(callback) => {
-                out.extend_from_slice(callback.as_str().as_bytes());
-                out.push(b'(');
+        match self.target {
+            Target::Callback => out.extend_from_slice(self.text().as_bytes()),
+            Target::Post => {
+                out.extend_from_slice(self.tag().as_bytes());
+                out.extend_from_slice(b"parent.postMessage({data:");
             }
-            Target::Post(_) => out.extend_from_slice(b"parent.postMessage({data:"),
         }
     }
 
     /// Writes what stands after the message.
     pub fn write_close(&self, details: &Details<'_>, out: &mut Vec<u8>) {
-        match &self.target {
-            Target::Callback(_) => write_callback_close(details, out),
-            Target::Post(origin) => {
+        match self.target {
+            Target::Callback => write_callback_close(details, out),
+            Target::Post => {
                 if !details.is_empty() {
                     out.push(b',');
                     details.write(out);
                 }
-                write_post_close(origin, out);
+                write_post_close(self.whom(), out);
             }
         }
     }
 
     /// Whether what stands after a message is the same for every callback.
     pub(crate) fn is_callback(&self) -> bool {
-        matches!(self.target, Target::Callback(_))
+        self.target == Target::Callback
     }
 
     /// Writes an empty script, which shows that the connection is alive and calls nothing.
     pub fn write_keep_alive(&self, out: &mut Vec<u8>) {
-        write_script_open(self.nonce.as_ref(), out);
+        out.extend_from_slice(self.tag().as_bytes());
         out.extend_from_slice(b"</script>");
     }
 }
@@ -119,20 +154,18 @@ pub(crate) fn write_callback_close(details: &Details<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b");</script>");
 }
 
-fn write_post_close(origin: &Origin, out: &mut Vec<u8>) {
+fn write_post_close(origin: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"},\"");
-    out.extend_from_slice(origin.as_str().as_bytes());
+    out.extend_from_slice(origin.as_bytes());
     out.extend_from_slice(b"\");</script>");
 }
 
-pub(super) fn write_script_open(nonce: Option<&Nonce>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"<script");
-    if let Some(nonce) = nonce {
-        out.extend_from_slice(b" nonce=\"");
-        out.extend_from_slice(nonce.as_str().as_bytes());
-        out.push(b'"');
-    }
-    out.push(b'>');
+/// What opens a script element.
+pub(super) fn script_tag(nonce: Option<&Nonce>) -> String {
+    nonce.map_or_else(
+        || "<script>".to_owned(),
+        |nonce| format!("<script nonce=\"{}\">", nonce.as_str()),
+    )
 }
 
 /// What a call says about its message: the second argument of a callback, or fields of a post.

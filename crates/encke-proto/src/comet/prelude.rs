@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::call::write_script_open;
+use super::call::script_tag;
 use super::{Nonce, write_string};
 
 /// Spaces that make browsers show a page before it is complete, as many as Play sends.
@@ -85,10 +85,15 @@ impl Prelude {
     /// With a `position` its script also sets `window.encke = {position}` on the iframe's window,
     /// where the page finds the place to recover from before the first message.
     pub fn write(&self, nonce: Option<&Nonce>, position: Option<&str>, out: &mut Vec<u8>) {
+        self.write_in(&script_tag(nonce), position, out);
+    }
+
+    /// Writes it, its script in an element with this tag.
+    pub(super) fn write_in(&self, tag: &str, position: Option<&str>, out: &mut Vec<u8>) {
         out.resize(out.len() + self.padding, b' ');
         out.extend_from_slice(&self.before_script);
         if self.tidy || position.is_some() {
-            write_script_open(nonce, out);
+            out.extend_from_slice(tag.as_bytes());
             if let Some(position) = position {
                 out.extend_from_slice(b"window.encke={position:");
                 write_string(position, out);

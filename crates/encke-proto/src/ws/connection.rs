@@ -3,6 +3,9 @@
 mod event;
 pub use event::{Closed, Event, Phase};
 
+mod idle;
+pub use idle::Idle;
+
 mod sender;
 use sender::Sender;
 pub use sender::{MaskKeys, SendError};
@@ -70,7 +73,8 @@ pub struct Connection {
 impl Connection {
     /// The server's end, behind its handshake.
     pub fn server(config: Arc<Config>, deflate: Option<Agreement>, now: Instant) -> Self {
-        Self::new(config, deflate, None, now)
+        let timers = Timers::new(&config, now);
+        Self::with_timers(config, deflate, None, timers)
     }
 
     /// The client's end. `mask_keys` must give keys that nobody can foresee.
@@ -80,14 +84,15 @@ impl Connection {
         mask_keys: MaskKeys,
         now: Instant,
     ) -> Self {
-        Self::new(config, deflate, Some(mask_keys), now)
+        let timers = Timers::new(&config, now);
+        Self::with_timers(config, deflate, Some(mask_keys), timers)
     }
 
-    fn new(
+    fn with_timers(
         config: Arc<Config>,
         deflate: Option<Agreement>,
         mask_keys: Option<MaskKeys>,
-        now: Instant,
+        timers: Timers,
     ) -> Self {
         let server = mask_keys.is_none();
         let sides = deflate.map(|agreed| {
@@ -105,7 +110,7 @@ impl Connection {
             inflate: receive.map(|receive| receive.inflate_window()),
             reader: Reader::new(window),
             sender: Sender::new(mask_keys, sides.map(|(send, _)| send), &config),
-            timers: Timers::new(&config, now),
+            timers,
             phase: Phase::Open,
             event: None,
             closed: None,

@@ -90,6 +90,11 @@ impl Reader {
         }
     }
 
+    /// Whether it is as it began: within no frame or message, and without context.
+    pub(super) fn is_idle(&self) -> bool {
+        self.unfinished.is_none() && self.window.is_none()
+    }
+
     /// Reads up to the end of one message or control frame; gives how much it read of the input.
     pub(super) fn read(
         &mut self,

@@ -69,7 +69,7 @@ pub(super) fn listen(
 /// A WebSocket to be opened.
 pub(super) struct Opening {
     pub(super) upgrade: Upgrade,
-    pub(super) publish_to: Option<Channel>,
+    pub(super) publishes: bool,
     pub(super) config: Arc<ws::Config>,
 }
 
@@ -118,8 +118,7 @@ pub(super) fn open_socket(
     accepted.spawn(move |io| async move {
         let Ok(io) = io else { return };
         let now = tokio::time::Instant::now().into_std();
-        let connection = ws::Connection::server(socket.config, agreement, now);
-        let dialog = Dialog::new(connection, socket.publish_to);
+        let dialog = Dialog::new(socket.config, agreement, socket.publishes, now);
         let Some(seat) = seat else {
             return run(io, LiveSocket::new(dialog, session), shutdown).await;
         };
@@ -193,10 +192,7 @@ fn begin_comet(
         .headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, policy);
     response.extensions_mut().insert(SameOriginFrame);
-    Some((
-        Transport::Comet(Box::new(call.nonce(Nonce::from(nonce)))),
-        response,
-    ))
+    Some((Transport::Comet(call.nonce(Nonce::from(nonce))), response))
 }
 
 fn respond(content_type: &'static str) -> Response<Body> {

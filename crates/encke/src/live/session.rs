@@ -197,11 +197,13 @@ impl LiveSession {
         self.hub.is_closing() || peer.is_some_and(|peer| peer.shutdown().has_begun())
     }
 
-    /// Publishes what the client says; not once the hub is shut down.
-    pub(super) fn publish(&self, channel: &Channel, data: &Data) {
-        if !self.hub.is_closing() {
-            self.hub.publish(channel, data);
-        }
+    /// Publishes what the client says on its one channel; not once the hub is shut down.
+    pub(super) fn publish(&self, data: &Data) {
+        let channel = match self.lock().as_ref() {
+            Some(state) => state.speaker.encoder.channels()[0].clone(),
+            None => return,
+        };
+        self.hub.publish_if_open(&channel, data);
     }
 
     /// How long its client may take nothing while data waits.

@@ -8,6 +8,7 @@ mod client;
 mod feed;
 mod readiness;
 mod rest;
+mod settle;
 mod span;
 mod task;
 #[cfg(test)]
@@ -52,6 +53,8 @@ struct Inbox {
 /// A session that leaves its connection's task, and the places it has in the logs until then.
 struct Newcomer {
     client: Client,
+    /// Where it is a WebSocket.
+    dialog: Option<Box<Dialog>>,
     attachments: Box<[Attachment]>,
 }
 
@@ -157,8 +160,7 @@ impl Inbox {
 impl Seat {
     /// Has the session go on there, over a socket that does not block.
     pub(crate) fn join(self, socket: std::net::TcpStream, parts: Parts) {
-        let (client, attachments) = Client::new(TcpStream::from_std(socket), parts, None);
-        self.send(client, attachments);
+        self.send(socket, parts, None);
     }
 
     /// As [`join`](Self::join), behind a handshake; `input` is what came with it.
@@ -166,18 +168,22 @@ impl Seat {
         self,
         socket: std::net::TcpStream,
         parts: Parts,
-        dialog: Dialog,
+        mut dialog: Dialog,
         input: &[u8],
     ) {
-        let socket = TcpStream::from_std(socket);
-        let (mut client, attachments) = Client::new(socket, parts, Some(Box::new(dialog)));
-        client.handle_input(input, Shared::now());
-        self.send(client, attachments);
+        let channel = &parts.speaker.encoder.channels()[0];
+        dialog.handle_input(input, Shared::now(), |data| {
+            parts.hub.publish_if_open(channel, data);
+        });
+        self.send(socket, parts, Some(Box::new(dialog)));
     }
 
-    fn send(self, client: Client, attachments: Box<[Attachment]>) {
+    fn send(self, socket: std::net::TcpStream, parts: Parts, dialog: Option<Box<Dialog>>) {
+        let socket = TcpStream::from_std(socket);
+        let (client, attachments) = Client::new(socket, parts, dialog.is_some());
         lock(&self.0.newcomers).push(Newcomer {
             client,
+            dialog,
             attachments,
         });
         self.0.board.set().into_iter().for_each(Waker::wake);

@@ -11,10 +11,13 @@ use super::{
 use crate::websocket::Talk;
 use bytes::Bytes;
 use encke_proto::{
-    Channel, Data, Output,
-    ws::{CloseCode, CloseFrame, Connection, Event, Message, Phase},
+    Data, Output,
+    ws::{
+        CloseCode, CloseFrame, Config, Connection, Event, Idle, Message, Phase, deflate::Agreement,
+    },
 };
 use std::{
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -30,73 +33,92 @@ pub(super) struct LiveSocket {
 /// The WebSocket around a session: all that is said but the publications.
 #[derive(Debug)]
 pub(super) struct Dialog {
-    connection: Connection,
-    /// Where what the client says is published, if anywhere.
-    publish_to: Option<Channel>,
+    config: Arc<Config>,
+    deflate: Option<Agreement>,
+    /// How the connection was when nothing was under way last.
+    idle: Idle,
+    /// The connection while something is.
+    open: Option<Box<Connection>>,
     /// How this side ends it, once nothing is half sent.
     ending: Option<Box<CloseFrame>>,
+    /// Whether what the client says is published, on the one channel of its session.
+    publishes: bool,
 }
 
 impl Dialog {
-    pub(super) fn new(connection: Connection, publish_to: Option<Channel>) -> Self {
+    pub(super) fn new(
+        config: Arc<Config>,
+        deflate: Option<Agreement>,
+        publishes: bool,
+        now: Instant,
+    ) -> Self {
+        let connection = Connection::server(config.clone(), deflate, now);
         Self {
-            connection,
-            publish_to,
+            idle: Idle::default(),
+            open: Some(Box::new(connection)),
+            config,
+            deflate,
             ending: None,
+            publishes,
         }
     }
 
-    /// Takes all of `input`; gives to `publish` what the client may publish.
+    /// Takes all of `input`; gives to `publish` what is published.
     pub(super) fn handle_input(
         &mut self,
         mut input: &[u8],
         now: Instant,
-        mut publish: impl FnMut(&Channel, &Data),
+        mut publish: impl FnMut(&Data),
     ) {
         while !input.is_empty() {
-            input = &input[self.connection.handle_input(input, now)..];
-            while let Some(event) = self.connection.poll_event() {
+            input = &input[self.connection().handle_input(input, now)..];
+            while let Some(event) = self.connection().poll_event() {
                 self.handle_event(event, &mut publish);
             }
         }
     }
 
-    fn handle_event(&mut self, event: Event, publish: &mut impl FnMut(&Channel, &Data)) {
+    fn handle_event(&mut self, event: Event, publish: &mut impl FnMut(&Data)) {
         let data = match event {
             Event::Message(Message::Text(text)) => Data::from(text.as_str()),
             Event::Message(Message::Binary(bytes)) => Data::from(Bytes::copy_from_slice(&bytes)),
             _ => return,
         };
-        match &self.publish_to {
-            Some(channel) => publish(channel, &data),
-            None => {
-                let reason = "Nobody publishes over this socket";
-                let close = CloseFrame::new(CloseCode::POLICY_VIOLATION, reason);
-                self.ending = Some(Box::new(close));
-            }
+        if self.publishes {
+            publish(&data);
+        } else {
+            let reason = "Nobody publishes over this socket";
+            let close = CloseFrame::new(CloseCode::POLICY_VIOLATION, reason);
+            self.ending = Some(Box::new(close));
         }
     }
 
     /// The client's bytes have ended, or the socket failed.
     pub(super) fn handle_end(&mut self) {
-        self.connection.handle_end();
+        self.connection().handle_end();
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        self.connection.next_timeout()
+        match &self.open {
+            None => self.idle.next_timeout(),
+            Some(connection) => connection.next_timeout(),
+        }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        self.connection.handle_timeout(now);
+        self.connection().handle_timeout(now);
     }
 
     pub(super) fn phase(&self) -> Phase {
-        self.connection.phase()
+        let connection = self.open.as_deref();
+        connection.map_or(Phase::Open, Connection::phase)
     }
 
     /// Writes what goes before the next publication.
     pub(super) fn control(&mut self, out: &mut Output, now: Instant) -> Goes {
-        self.connection.poll_transmit(out, now);
+        if let Some(connection) = &mut self.open {
+            connection.poll_transmit(out, now);
+        }
         if let Some(close) = self.ending.take() {
             self.close(*close, out, now);
         }
@@ -105,17 +127,33 @@ impl Dialog {
 
     /// Whether the client wants publications still.
     fn goes(&self) -> Goes {
-        match self.connection.can_send() {
-            true => Goes::On,
-            false => Goes::Away,
+        match &self.open {
+            Some(connection) if !connection.can_send() => Goes::Away,
+            _ => Goes::On,
         }
     }
 
     /// Writes a Close, unless one was said.
     pub(super) fn close(&mut self, close: CloseFrame, out: &mut Output, now: Instant) {
-        if self.connection.can_send() {
-            let _ = self.connection.send(Message::Close(Some(close)), out, now);
+        let connection = self.connection();
+        if connection.can_send() {
+            let _ = connection.send(Message::Close(Some(close)), out, now);
         }
+    }
+
+    /// Gives back what it takes to speak, where nothing is under way.
+    pub(super) fn rest(&mut self) {
+        if let Some(idle) = self.open.as_ref().and_then(|open| open.idle()) {
+            self.idle = idle;
+            self.open = None;
+        }
+    }
+
+    fn connection(&mut self) -> &mut Connection {
+        self.open.get_or_insert_with(|| {
+            let connection = Connection::from_idle(self.config.clone(), self.deflate, &self.idle);
+            Box::new(connection)
+        })
     }
 }
 
@@ -162,7 +200,7 @@ impl Talk for LiveSocket {
     fn handle_input(&mut self, input: &[u8], now: Instant) -> usize {
         let session = &self.session;
         self.dialog
-            .handle_input(input, now, |channel, data| session.publish(channel, data));
+            .handle_input(input, now, |data| session.publish(data));
         input.len()
     }
 
@@ -212,10 +250,9 @@ mod tests {
         websocket::{Driver, End},
     };
     use encke_proto::{
-        Start, Transport,
+        Channel, Start, Transport,
         ws::{Config, KeepAlive, MaskKeys},
     };
-    use std::sync::Arc;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
         task::JoinHandle,
@@ -236,8 +273,8 @@ mod tests {
             keep_alive,
             ..Config::default()
         };
-        let connection = Connection::server(Arc::new(config), None, now());
-        LiveSocket::new(Dialog::new(connection, Some(news)), Member::join(session))
+        let dialog = Dialog::new(Arc::new(config), None, true, now());
+        LiveSocket::new(dialog, Member::join(session))
     }
 
     /// A socket over which only so much is on its way.

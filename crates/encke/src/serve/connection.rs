@@ -63,11 +63,22 @@ where
 
     #[cfg(feature = "tls")]
     async fn speak(self, io: GuardedIo, line: Arc<Line>) -> Result<(), BoxError> {
+        match self.tls.clone() {
+            None => self.http1(io, line).await,
+            // Boxed, or every connection would be as large as one of these.
+            Some(tls) => Box::pin(self.speak_tls(tls, io, line)).await,
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn speak_tls(
+        self,
+        tls: super::tls::Tls,
+        io: GuardedIo,
+        line: Arc<Line>,
+    ) -> Result<(), BoxError> {
         use super::{http2, tls::Secured};
 
-        let Some(tls) = &self.tls else {
-            return self.http1(io, line).await;
-        };
         let secured = tokio::select! {
             secured = tls.accept(io, self.limits.head) => secured?,
             () = self.shutdown.begun() => return Ok(()),

@@ -83,6 +83,15 @@ impl Sender {
         self.mask_keys.is_none()
     }
 
+    /// Whether it is as it began, and a server's.
+    pub(super) fn is_idle(&self) -> bool {
+        let context = self
+            .deflate
+            .as_ref()
+            .and_then(|deflate| deflate.context.as_ref());
+        self.mask_keys.is_none() && context.is_none()
+    }
+
     pub(super) fn deflates(&self) -> bool {
         self.deflate.is_some()
     }

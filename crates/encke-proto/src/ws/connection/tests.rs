@@ -6,6 +6,7 @@ use crate::ws::{deflate, frame};
 
 mod close;
 mod compressed;
+mod idle;
 mod limits;
 mod rfc;
 mod time;

@@ -39,6 +39,22 @@ impl Timers {
         timers
     }
 
+    /// When a sign of life is due, if nothing else can be.
+    pub(super) fn only_keep_alive(&self) -> Option<Option<Instant>> {
+        let only = self.next == Due::KeepAlive && self.idle_at.is_none() && !self.paused;
+        only.then_some(self.at)
+    }
+
+    /// Those of a connection on which nothing else can be due.
+    pub(super) fn with_only_keep_alive(at: Option<Instant>) -> Self {
+        Self {
+            next: Due::KeepAlive,
+            at,
+            idle_at: None,
+            paused: false,
+        }
+    }
+
     /// Anything came from the peer, which is alive then. A Close is waited for no longer.
     pub(super) fn heard(&mut self, config: &Config, now: Instant) {
         if self.next != Due::Close {

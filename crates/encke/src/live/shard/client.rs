@@ -15,8 +15,9 @@ use crate::{
     },
     log::Window,
 };
-use encke_proto::{Disconnect, Output, Position, ws::Phase};
+use encke_proto::{Disconnect, Encoder, Output, Position, ws::Phase};
 use mio::net::TcpStream;
+use slab::Slab;
 use std::{
     io::{Error, ErrorKind, Read, Result},
     sync::Arc,
@@ -41,8 +42,8 @@ pub(super) struct Client {
     pub(super) socket: TcpStream,
     hub: Arc<Shared>,
     speaker: Speaker,
-    /// Of a WebSocket; without one it is the chunks of a response.
-    dialog: Option<Box<Dialog>>,
+    /// Of a WebSocket, among those of the shard; without one it is the chunks of a response.
+    dialog: Option<u32>,
     pub(super) places: Places,
     state: State,
     /// Whether it is among those who speak in another turn.
@@ -79,6 +80,8 @@ pub(super) struct Turn {
     pub(super) ends: bool,
     pub(super) window: Window,
     pub(super) spans: Spans,
+    /// Of the WebSockets among the clients, which so take no memory apart.
+    pub(super) dialogs: Slab<Dialog>,
     /// What one client is told next; empty between clients.
     pub(super) said: Output,
     pub(super) input: Box<[u8]>,
@@ -89,7 +92,7 @@ impl Client {
     pub(super) fn new(
         socket: TcpStream,
         parts: Parts,
-        dialog: Option<Box<Dialog>>,
+        is_web_socket: bool,
     ) -> (Self, Box<[Attachment]>) {
         let Parts {
             hub,
@@ -98,7 +101,7 @@ impl Client {
             mut output,
         } = parts;
         let mut behind = Output::default();
-        write_framed(&mut output, dialog.is_none(), &mut behind);
+        write_framed(&mut output, !is_web_socket, &mut behind);
         let state = match behind.is_empty() {
             true => State::Free,
             false => State::Blocked(Box::new(Rest::new(behind, Shared::now()))),
@@ -107,7 +110,7 @@ impl Client {
             socket,
             hub,
             speaker,
-            dialog,
+            dialog: None,
             places: Places::none(),
             state,
             is_queued: false,
@@ -120,15 +123,24 @@ impl Client {
         self.dialog.is_some()
     }
 
-    /// What a WebSocket's client says; of others nothing is expected.
-    pub(super) fn handle_input(&mut self, input: &[u8], now: Instant) {
-        let hub = &self.hub;
-        if let Some(dialog) = &mut self.dialog {
-            dialog.handle_input(input, now, |channel, data| {
-                if !hub.is_closing() {
-                    hub.publish(channel, data);
-                }
-            });
+    /// It is a WebSocket, with the dialog of this key.
+    pub(super) fn talk(&mut self, dialog: u32) {
+        self.dialog = Some(dialog);
+    }
+
+    /// What it has to say besides its dialog, for [`settle`](super::settle).
+    pub(super) fn encoder(&mut self) -> &mut Encoder {
+        &mut self.speaker.encoder
+    }
+
+    fn dialog<'a>(&self, turn: &'a mut Turn) -> Option<&'a mut Dialog> {
+        turn.dialogs.get_mut(self.dialog? as usize)
+    }
+
+    /// Forgets what the shard has for it.
+    pub(super) fn leave(&self, turn: &mut Turn) {
+        if let Some(dialog) = self.dialog {
+            drop(turn.dialogs.try_remove(dialog as usize));
         }
     }
 
@@ -193,27 +205,31 @@ impl Client {
                     return Ok(Next::Wait);
                 }
                 self.state = State::Free;
-                if self.has_said_all() {
+                if self.has_said_all(turn) {
                     return self.linger(turn);
                 }
             }
         }
         for _ in 0..WRITES_PER_TURN {
             self.say_next(feeds, turn);
-            if turn.said.is_empty() && !self.has_said_all() {
+            let all = self.has_said_all(turn);
+            if turn.said.is_empty() && !all {
+                if let Some(dialog) = self.dialog(turn) {
+                    dialog.rest();
+                }
                 return Ok(Next::Wait);
             }
             let chunked = self.dialog.is_none();
             let mut output = Output::default();
             write_framed(&mut turn.said, chunked, &mut output);
-            if chunked && self.has_said_all() {
+            if chunked && all {
                 output.buffer().extend_from_slice(LAST_CHUNK);
             }
             if let Some(rest) = write_all(&mut self.socket, output, turn.now)? {
                 self.state = State::Blocked(rest);
                 return Ok(Next::Wait);
             }
-            if self.has_said_all() {
+            if all {
                 return self.linger(turn);
             }
         }
@@ -223,16 +239,20 @@ impl Client {
     /// Puts what comes next behind `turn.said`.
     fn say_next(&mut self, feeds: &Feeds, turn: &mut Turn) {
         let Turn {
-            now, ends, said, ..
+            now,
+            ends,
+            said,
+            dialogs,
+            ..
         } = turn;
         let Self {
             hub,
             speaker,
-            dialog,
             places,
             ..
         } = self;
-        if let Some(dialog) = dialog
+        let mut dialog = self.dialog.and_then(|key| dialogs.get_mut(key as usize));
+        if let Some(dialog) = &mut dialog
             && dialog.control(said, *now) == Goes::Away
         {
             speaker.session.end();
@@ -259,8 +279,8 @@ impl Client {
     }
 
     /// Whether there is nothing left to say or to wait for.
-    fn has_said_all(&self) -> bool {
-        match &self.dialog {
+    fn has_said_all(&self, turn: &mut Turn) -> bool {
+        match self.dialog(turn) {
             None => self.speaker.session.is_ended(),
             Some(dialog) => matches!(dialog.phase(), Phase::Draining | Phase::Ended),
         }
@@ -270,14 +290,31 @@ impl Client {
     pub(super) fn listen(&mut self, turn: &mut Turn) -> Next {
         for _ in 0..READS_PER_TURN {
             match self.socket.read(&mut turn.input) {
-                Ok(0) => return self.handle_end(),
-                Ok(read) => self.handle_input(&turn.input[..read], turn.now),
+                Ok(0) => return self.handle_end(turn),
+                Ok(read) => self.handle_input(read, turn),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Wait,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return self.fail(&error),
             }
         }
         Next::Again
+    }
+
+    /// What a WebSocket's client said; of others nothing is expected.
+    fn handle_input(&self, len: usize, turn: &mut Turn) {
+        let Turn {
+            input,
+            dialogs,
+            now,
+            ..
+        } = turn;
+        let dialog = self.dialog.and_then(|key| dialogs.get_mut(key as usize));
+        if let Some(dialog) = dialog {
+            let channel = &self.speaker.encoder.channels()[0];
+            dialog.handle_input(&input[..len], *now, |data| {
+                self.hub.publish_if_open(channel, data);
+            });
+        }
     }
 
     /// The socket failed.
@@ -290,8 +327,8 @@ impl Client {
     }
 
     /// The client's bytes have ended; a Close that it sent is still answered.
-    fn handle_end(&mut self) -> Next {
-        let Some(dialog) = &mut self.dialog else {
+    fn handle_end(&self, turn: &mut Turn) -> Next {
+        let Some(dialog) = self.dialog(turn) else {
             return Next::Leave;
         };
         dialog.handle_end();
@@ -302,7 +339,8 @@ impl Client {
     }
 
     /// What is due by the clock.
-    pub(super) fn check(&mut self, stall_limit: Duration, now: Instant) -> Next {
+    pub(super) fn check(&mut self, stall_limit: Duration, turn: &mut Turn) -> Next {
+        let now = turn.now;
         let stall_limit = stall_limit.min(self.hub.config.stall_limit);
         match &self.state {
             State::Blocked(rest) if now.saturating_duration_since(rest.since) >= stall_limit => {
@@ -315,7 +353,7 @@ impl Client {
         }
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let mut next = Next::Wait;
-        if let Some(dialog) = &mut self.dialog
+        if let Some(dialog) = self.dialog(turn)
             && is_due(dialog.next_timeout())
         {
             dialog.handle_timeout(now);
@@ -341,8 +379,8 @@ impl Client {
     }
 
     /// Everything was said: the client hangs up, which shows that it has heard.
-    fn linger(&mut self, turn: &Turn) -> Result<Next> {
-        if let Some(dialog) = &mut self.dialog
+    fn linger(&mut self, turn: &mut Turn) -> Result<Next> {
+        if let Some(dialog) = self.dialog(turn)
             && dialog.phase() == Phase::Ended
         {
             return Ok(Next::Leave);

@@ -9,6 +9,7 @@ use super::{
     feed::{Feeds, Member},
     lock,
     readiness::Readiness,
+    settle::{TEXTS, settle},
     span::Spans,
 };
 use crate::{Shutdown, hub::Shared, live::speaker::WRITE_SIZE, log::Window};
@@ -57,6 +58,8 @@ pub(super) struct Task {
     /// Clients with more to read.
     senders: Vec<u32>,
     turn: Turn,
+    /// Clients whose own texts are still where they were made.
+    newcomers: Vec<u32>,
     /// Turns given to others since there were news.
     waited: u8,
     keys: Vec<u32>,
@@ -78,9 +81,11 @@ impl Task {
                 ends: false,
                 window: Window::new(),
                 spans: Spans::default(),
+                dialogs: Slab::new(),
                 said: Output::default(),
                 input: vec![0; WRITE_SIZE].into(),
             },
+            newcomers: Vec::new(),
             waited: 0,
             keys: Vec::new(),
             members: Vec::new(),
@@ -123,6 +128,7 @@ impl Task {
         let sockets = self.poll_sockets(cx).is_ready();
         if sweep.poll_tick(cx).is_ready() {
             self.sweep();
+            settle(&mut self.newcomers, &mut self.clients);
             let _ = sweep.poll_tick(cx);
         }
         self.go_on();
@@ -142,6 +148,7 @@ impl Task {
         let newcomers = std::mem::take(&mut *lock(&self.inbox.newcomers));
         for Newcomer {
             mut client,
+            dialog,
             attachments,
         } in newcomers
         {
@@ -152,10 +159,19 @@ impl Task {
                 continue;
             }
             client.places = self.feeds.join(key as u32, &attachments);
+            if let Some(dialog) = dialog {
+                client.talk(self.turn.dialogs.insert(*dialog) as u32);
+            }
+            if client.encoder().own_text().is_some() {
+                self.newcomers.push(key as u32);
+            }
             entry.insert(client);
             // The shard reads its logs from here on; what came before is read now.
             drop(attachments);
             self.speak(key);
+        }
+        if self.newcomers.len() >= TEXTS {
+            settle(&mut self.newcomers, &mut self.clients);
         }
     }
 
@@ -195,12 +211,11 @@ impl Task {
     }
 
     fn sweep(&mut self) {
-        let now = self.turn.now;
         for key in 0..self.clients.capacity() {
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
             };
-            match client.check(self.stall_limit, now) {
+            match client.check(self.stall_limit, &mut self.turn) {
                 Next::Wait => {}
                 Next::Again => self.queue(key),
                 Next::Leave => self.remove(key),
@@ -315,6 +330,7 @@ impl Task {
 
     fn remove(&mut self, key: usize) {
         let client = self.clients.remove(key);
+        client.leave(&mut self.turn);
         for &place in client.places.as_slice() {
             if let Some(moved) = self.feeds.leave(place)
                 && let Some(client) = self.clients.get_mut(moved.client as usize)
