@@ -286,6 +286,11 @@ impl Client {
         }
     }
 
+    /// Holds its hub to its limit.
+    pub(super) fn trim(&self, now: Instant) {
+        self.hub.trim(now);
+    }
+
     /// Reads what the client sends, of which only a WebSocket's has something to say.
     pub(super) fn listen(&mut self, turn: &mut Turn) -> Next {
         for _ in 0..READS_PER_TURN {

@@ -277,6 +277,11 @@ impl Task {
         }
         // What leaves the logs is held by nobody.
         self.turn.window.clear();
+        // Encoding may have taken a hub over its limit.
+        let served = members.first().map(|member| member.client as usize);
+        if let Some(client) = served.and_then(|key| self.clients.get(key)) {
+            client.trim(self.turn.now);
+        }
         self.members = members;
     }
 
