@@ -234,7 +234,11 @@ impl Task {
 
     /// Goes on with who has more to do.
     fn go_on(&mut self) {
-        for key in std::mem::take(&mut self.senders) {
+        let mut senders = std::mem::take(&mut self.senders);
+        // A socket that became readable meanwhile was put down again.
+        senders.sort_unstable();
+        senders.dedup();
+        for key in senders {
             self.listen(key as usize);
         }
         for _ in 0..self.speakers.len().min(SLICE) {
