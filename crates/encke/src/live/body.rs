@@ -2,7 +2,7 @@
 
 use super::{
     Seat,
-    session::{Member, SessionHandle, Stalled},
+    session::{Member, SessionHandle},
 };
 use crate::{
     BoxError,
@@ -40,10 +40,6 @@ impl LiveBody {
         }
     }
 
-    fn poll_bytes(&self, cx: &Context<'_>) -> Poll<Option<Result<Bytes, Stalled>>> {
-        self.session.poll_bytes(cx)
-    }
-
     /// Offers the session, whose first bytes these are.
     fn offer(&mut self, first: &Bytes, cx: &Context<'_>) {
         let Leaving::To(seat, peer) = std::mem::replace(&mut self.leaving, Leaving::No) else {
@@ -79,7 +75,7 @@ impl http_body::Body for LiveBody {
             }
             self.leaving = Leaving::No;
         }
-        let bytes = ready!(self.poll_bytes(cx));
+        let bytes = ready!(self.session.poll_bytes(cx));
         if let Some(Ok(first)) = &bytes {
             self.offer(first, cx);
         }

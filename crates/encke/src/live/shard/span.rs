@@ -133,9 +133,9 @@ impl Spans {
         let span = &mut self.kinds[known];
         if span.start != start || span.lead.len() != self.lead.len() {
             span.make(start, items, &encoder.channels()[0], &self.lead);
-        // Two empty vectors are not compared: their pointers lead nowhere, and a masked load from
-        // there costs 0.18 µs, 4 % of a delivery.
         } else if !self.lead.is_empty() && span.lead != self.lead {
+            // Empty ones are not compared: their pointers lead nowhere, and a masked load from there
+            // costs 0.18 µs, 4 % of a delivery.
             span.replace_leads(&self.lead);
         }
         (span.end != start).then_some(span)
