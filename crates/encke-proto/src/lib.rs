@@ -3,6 +3,8 @@
 //! No IO, no clock, no runtime among the dependencies, so that the rules can be tested without
 //! any. Applications use the crate `encke`, which brings what they need of this one.
 
+#![forbid(unsafe_code)]
+
 mod excerpt;
 #[doc(hidden)]
 pub use excerpt::excerpt;

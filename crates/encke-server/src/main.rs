@@ -7,6 +7,7 @@ mod serve;
 
 mod banner;
 mod demo;
+mod memory;
 mod site;
 mod stop;
 

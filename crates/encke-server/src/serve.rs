@@ -17,7 +17,7 @@ use crate::{
     BoxError,
     banner::Banner,
     config::ServeConfig,
-    demo,
+    demo, memory,
     publishers::Publishers,
     site::{LIVE, Site},
     stop::StopRequests,
@@ -81,6 +81,7 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
         live = live.trust_proxy_scheme(header);
     }
     let feeders = tokio::spawn(demo::feed(hub.clone()));
+    let caretaker = tokio::spawn(memory::give_back(hub.clone()));
     let site = Site::new(config.hosts, live);
     banner.print()?;
 
@@ -91,6 +92,7 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
             process::exit(INTERRUPTED);
         });
         feeders.abort();
+        caretaker.abort();
         hub.shutdown();
     };
     let mut server = encke::serve(listener, site)

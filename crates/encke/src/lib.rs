@@ -31,6 +31,7 @@
 //! Every future here may be dropped at any await: nothing that was accepted is lost, and what was
 //! not is not sent. Where there is more to say, the item says it.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(
     not(target_os = "linux"),
     allow(
