@@ -13,9 +13,10 @@ pub struct Call {
     /// Has the text of this call, and perhaps those of others.
     block: Arc<str>,
     start: u32,
-    end: u32,
+    /// Callbacks, origins and nonces are short: there are many of these.
+    len: u16,
     /// Length of the tag that the text begins with.
-    tag: u16,
+    tag: u8,
     target: Target,
 }
 
@@ -41,8 +42,8 @@ impl Call {
         let text = format!("{tag}{whom}");
         Self {
             start: 0,
-            end: text.len() as u32,
-            tag: tag.len() as u16,
+            len: text.len() as u16,
+            tag: tag.len() as u8,
             block: text.into(),
             target,
         }
@@ -51,15 +52,14 @@ impl Call {
     /// The tag of every script element, and behind it what stands before each message, or the
     /// origin to post to.
     pub(crate) fn text(&self) -> &str {
-        &self.block[self.start as usize..self.end as usize]
+        &self.block[self.start as usize..][..self.len.into()]
     }
 
     /// Has its text in `block`, if that has it from `start` on.
     pub(crate) fn move_text(&mut self, block: &Arc<str>, start: usize) {
-        let end = start + self.text().len();
-        if block.get(start..end) == Some(self.text()) {
-            self.start = start as u32;
-            self.end = end as u32;
+        let same = block.get(start..start + self.text().len()) == Some(self.text());
+        if let (true, Ok(start)) = (same, u32::try_from(start)) {
+            self.start = start;
             self.block = block.clone();
         }
     }
@@ -116,6 +116,11 @@ impl Call {
                 out.extend_from_slice(b"parent.postMessage({data:");
             }
         }
+    }
+
+    /// Length of what stands before the message of a callback.
+    pub(crate) fn open_len(&self) -> usize {
+        self.text().len()
     }
 
     /// Writes what stands after the message.

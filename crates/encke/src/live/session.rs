@@ -3,7 +3,7 @@
 //! The hub's sweep wakes it when a ping is due, and takes its state away when the client stalls,
 //! whether or not the server ever polls the body again.
 
-use super::speaker::{Speaker, WRITE_SIZE};
+use super::speaker::{Speaker, WRITE_SIZE, going_away};
 use crate::{channel_log::Attachment, hub::Shared, mark::Mark, serve::Peer};
 use bytes::Bytes;
 use encke_proto::{
@@ -47,6 +47,8 @@ struct State {
     output: Output,
     /// When bytes were handed over, until more are asked for.
     handed_over: Option<Instant>,
+    /// What a WebSocket closes with.
+    close: CloseFrame,
 }
 
 /// What a client asked for.
@@ -107,6 +109,7 @@ impl LiveSession {
             attachments: attachments.into(),
             output: Output::default(),
             handed_over: None,
+            close: going_away(),
         };
         Arc::new(Self {
             hub,
@@ -154,13 +157,17 @@ impl LiveSession {
             state.speaker.session.end();
         }
         let attachments = &state.attachments;
-        state.speaker.speak_until(
+        let close = state.speaker.speak_until(
             &self.hub,
             |channel| &attachments[channel],
             now,
             || self.is_to_end(),
             &mut state.output,
         );
+        if let Some(close) = close {
+            state.close = close;
+        }
+        let ended = state.speaker.session.is_ended();
         let bytes = state.output.take(WRITE_SIZE);
         if !bytes.is_empty() {
             // Whether a socket takes them, who writes them knows better.
@@ -168,7 +175,7 @@ impl LiveSession {
             return Poll::Ready(Some(Ok(bytes)));
         }
         state.handed_over = None;
-        match state.speaker.session.is_ended() {
+        match ended {
             true => Poll::Ready(None),
             false => Poll::Pending,
         }
@@ -213,9 +220,7 @@ impl LiveSession {
 
     /// What a WebSocket says when the session has ended by itself; `None` where it stalled.
     pub(crate) fn close_frame(&self) -> Option<CloseFrame> {
-        self.lock()
-            .as_ref()
-            .map(|state| state.speaker.close_frame())
+        self.lock().as_ref().map(|state| state.close.clone())
     }
 
     /// Ends a session whose client stalled; wakes one whose ping is due.

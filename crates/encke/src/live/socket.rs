@@ -39,8 +39,8 @@ pub(super) struct Dialog {
     idle: Idle,
     /// The connection while something is.
     open: Option<Box<Connection>>,
-    /// How this side ends it, once nothing is half sent.
-    ending: Option<Box<CloseFrame>>,
+    /// The client said what it may not: this side ends it, once nothing is half sent.
+    refuses: bool,
     /// Whether what the client says is published, on the one channel of its session.
     publishes: bool,
 }
@@ -58,7 +58,7 @@ impl Dialog {
             open: Some(Box::new(connection)),
             config,
             deflate,
-            ending: None,
+            refuses: false,
             publishes,
         }
     }
@@ -87,9 +87,7 @@ impl Dialog {
         if self.publishes {
             publish(&data);
         } else {
-            let reason = "Nobody publishes over this socket";
-            let close = CloseFrame::new(CloseCode::POLICY_VIOLATION, reason);
-            self.ending = Some(Box::new(close));
+            self.refuses = true;
         }
     }
 
@@ -119,8 +117,13 @@ impl Dialog {
         if let Some(connection) = &mut self.open {
             connection.poll_transmit(out, now);
         }
-        if let Some(close) = self.ending.take() {
-            self.close(*close, out, now);
+        if std::mem::take(&mut self.refuses) {
+            let reason = "Nobody publishes over this socket";
+            self.close(
+                CloseFrame::new(CloseCode::POLICY_VIOLATION, reason),
+                out,
+                now,
+            );
         }
         self.goes()
     }

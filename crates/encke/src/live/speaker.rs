@@ -17,35 +17,38 @@ pub(crate) const WRITE_SIZE: usize = 16 << 10;
 pub(crate) struct Speaker {
     pub(crate) session: Session,
     pub(crate) encoder: Encoder,
-    /// What a WebSocket says in the end, where that is not the server's going away.
-    close: Option<Box<CloseFrame>>,
+}
+
+/// What a WebSocket says where the session ends and has not said how.
+pub(crate) fn going_away() -> CloseFrame {
+    CloseFrame::new(CloseCode::GOING_AWAY, "")
 }
 
 impl Speaker {
     pub(crate) fn new(session: Session, encoder: Encoder) -> Self {
-        Self {
-            session,
-            encoder,
-            close: None,
-        }
+        Self { session, encoder }
     }
 
     /// Writes everything between cursors and heads, up to a full write; nothing where there is
     /// none. `log` is the log of the channel with an index.
+    ///
+    /// Gives what a WebSocket closes with, where the session has ended with a gap.
     pub(crate) fn speak<'a>(
         &mut self,
         hub: &Shared,
         log: impl Fn(usize) -> &'a ChannelLog,
         now: Instant,
         out: &mut Output,
-    ) {
+    ) -> Option<CloseFrame> {
         while out.len() < WRITE_SIZE {
             let read = |channel, cursor: &mut _| log(channel).read(cursor, now);
-            let Some(transmit) = self.session.poll_transmit(now, read) else {
-                return;
-            };
-            self.encode(transmit, hub, &log, out);
+            let transmit = self.session.poll_transmit(now, read)?;
+            let close = self.encode(transmit, hub, &log, out);
+            if close.is_some() {
+                return close;
+            }
         }
+        None
     }
 
     /// As [`speak`](Self::speak), and then the end, if hub or server are shutting down.
@@ -59,18 +62,13 @@ impl Speaker {
         now: Instant,
         is_to_end: impl FnOnce() -> bool,
         out: &mut Output,
-    ) {
-        self.speak(hub, &log, now, out);
-        if out.is_empty() && is_to_end() {
-            self.session.handle_disconnect(Disconnect::Shutdown);
-            self.speak(hub, &log, now, out);
+    ) -> Option<CloseFrame> {
+        let close = self.speak(hub, &log, now, out);
+        if close.is_some() || !out.is_empty() || !is_to_end() {
+            return close;
         }
-    }
-
-    /// What a WebSocket says when the session has ended by itself.
-    pub(crate) fn close_frame(&self) -> CloseFrame {
-        let close = self.close.as_deref().cloned();
-        close.unwrap_or_else(|| CloseFrame::new(CloseCode::GOING_AWAY, ""))
+        self.session.handle_disconnect(Disconnect::Shutdown);
+        self.speak(hub, &log, now, out)
     }
 
     fn encode<'a>(
@@ -79,7 +77,7 @@ impl Speaker {
         hub: &Shared,
         log: impl Fn(usize) -> &'a ChannelLog,
         out: &mut Output,
-    ) {
+    ) -> Option<CloseFrame> {
         let positions = self.session.positions();
         match transmit {
             Transmit::Opened => self.encoder.opened(positions, out),
@@ -95,15 +93,15 @@ impl Speaker {
             Transmit::Gap { channel, gap } => {
                 hub.counters.gap();
                 if let Some(close) = self.encoder.gap_close(&gap) {
-                    self.close = Some(Box::new(close));
                     self.session.end();
-                } else {
-                    self.encoder.gap(channel, &gap, positions, out);
+                    return Some(close);
                 }
+                self.encoder.gap(channel, &gap, positions, out);
             }
             Transmit::Ping => self.encoder.ping(out),
             // A stream of HTTP says goodbye by ending.
             Transmit::Disconnect(_) => {}
         }
+        None
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     live::{
         session::{Goes, Parts},
         socket::Dialog,
-        speaker::Speaker,
+        speaker::{Speaker, going_away},
     },
     log::Window,
 };
@@ -20,6 +20,7 @@ use mio::net::TcpStream;
 use slab::Slab;
 use std::{
     io::{Error, ErrorKind, Read, Result},
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -43,23 +44,40 @@ pub(super) struct Client {
     hub: Arc<Shared>,
     speaker: Speaker,
     /// Of a WebSocket, among those of the shard; without one it is the chunks of a response.
-    dialog: Option<u32>,
+    dialog: Option<DialogKey>,
     pub(super) places: Places,
-    state: State,
+    /// `None` while the socket has taken everything.
+    busy: Option<Box<Busy>>,
     /// Whether it is among those who speak in another turn.
     pub(super) is_queued: bool,
+    /// Its bytes have ended, which is told once.
+    heard_all: bool,
     /// Why it ends, where that is not the client's doing.
     disconnect: Option<Disconnect>,
 }
 
+/// Why a client is not written to.
 #[derive(Debug)]
-enum State {
-    /// The socket took everything so far.
-    Free,
-    /// It takes nothing for now.
-    Blocked(Box<Rest>),
+enum Busy {
+    /// Its socket takes nothing for now.
+    Blocked(Rest),
     /// Everything was said; until then it may hang up.
-    Lingering(Box<Instant>),
+    Lingering(Instant),
+}
+
+/// The key of a dialog, counted from one: so that having none takes no more memory.
+#[derive(Debug, Clone, Copy)]
+struct DialogKey(NonZeroU32);
+
+impl DialogKey {
+    fn new(index: usize) -> Self {
+        let key = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
+        Self(key.expect("there are no more sockets than descriptors"))
+    }
+
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
 }
 
 /// What is to become of a client.
@@ -102,18 +120,17 @@ impl Client {
         } = parts;
         let mut behind = Output::default();
         write_framed(&mut output, !is_web_socket, &mut behind);
-        let state = match behind.is_empty() {
-            true => State::Free,
-            false => State::Blocked(Box::new(Rest::new(behind, Shared::now()))),
-        };
+        let busy =
+            (!behind.is_empty()).then(|| Box::new(Busy::Blocked(Rest::new(behind, Shared::now()))));
         let client = Self {
             socket,
             hub,
             speaker,
             dialog: None,
             places: Places::none(),
-            state,
+            busy,
             is_queued: false,
+            heard_all: false,
             disconnect: None,
         };
         (client, attachments)
@@ -123,9 +140,9 @@ impl Client {
         self.dialog.is_some()
     }
 
-    /// It is a WebSocket, with the dialog of this key.
-    pub(super) fn talk(&mut self, dialog: u32) {
-        self.dialog = Some(dialog);
+    /// It is a WebSocket, whose dialog has this index.
+    pub(super) fn talk(&mut self, dialog: usize) {
+        self.dialog = Some(DialogKey::new(dialog));
     }
 
     /// What it has to say besides its dialog, for [`settle`](super::settle).
@@ -134,24 +151,20 @@ impl Client {
     }
 
     fn dialog<'a>(&self, turn: &'a mut Turn) -> Option<&'a mut Dialog> {
-        turn.dialogs.get_mut(self.dialog? as usize)
+        turn.dialogs.get_mut(self.dialog?.index())
     }
 
     /// Forgets what the shard has for it.
     pub(super) fn leave(&self, turn: &mut Turn) {
         if let Some(dialog) = self.dialog {
-            drop(turn.dialogs.try_remove(dialog as usize));
+            drop(turn.dialogs.try_remove(dialog.index()));
         }
     }
 
     /// Where it stands in the channel of this place, if it can be written to and wants more.
     pub(super) fn cursor(&self, place: u8) -> Option<Position> {
-        match self.state {
-            State::Free if self.speaker.session.is_live() => {
-                Some(self.speaker.session.positions()[usize::from(place)])
-            }
-            _ => None,
-        }
+        let is_free = self.busy.is_none() && self.speaker.session.is_live();
+        is_free.then(|| self.speaker.session.positions()[usize::from(place)])
     }
 
     /// Writes what the turn's window has for it, or else everything between cursors and heads.
@@ -197,14 +210,14 @@ impl Client {
     }
 
     fn try_speak(&mut self, feeds: &Feeds, turn: &mut Turn) -> Result<Next> {
-        match &mut self.state {
-            State::Free => {}
-            State::Lingering(_) => return Ok(Next::Wait),
-            State::Blocked(rest) => {
+        match self.busy.as_deref_mut() {
+            None => {}
+            Some(Busy::Lingering(_)) => return Ok(Next::Wait),
+            Some(Busy::Blocked(rest)) => {
                 if !rest.write(&mut self.socket, turn.now)? {
                     return Ok(Next::Wait);
                 }
-                self.state = State::Free;
+                self.busy = None;
                 if self.has_said_all(turn) {
                     return self.linger(turn);
                 }
@@ -226,7 +239,7 @@ impl Client {
                 output.buffer().extend_from_slice(LAST_CHUNK);
             }
             if let Some(rest) = write_all(&mut self.socket, output, turn.now)? {
-                self.state = State::Blocked(rest);
+                self.busy = Some(Box::new(Busy::Blocked(rest)));
                 return Ok(Next::Wait);
             }
             if all {
@@ -251,7 +264,7 @@ impl Client {
             places,
             ..
         } = self;
-        let mut dialog = self.dialog.and_then(|key| dialogs.get_mut(key as usize));
+        let mut dialog = self.dialog.and_then(|key| dialogs.get_mut(key.index()));
         if let Some(dialog) = &mut dialog
             && dialog.control(said, *now) == Goes::Away
         {
@@ -259,7 +272,7 @@ impl Client {
         }
         let places = places.as_slice();
         let is_to_end = || *ends || hub.is_closing();
-        speaker.speak_until(
+        let close = speaker.speak_until(
             hub,
             |channel| feeds.log(places[channel]),
             *now,
@@ -273,7 +286,7 @@ impl Client {
                 self.disconnect = Some(Disconnect::Shutdown);
             }
             if let Some(dialog) = dialog {
-                dialog.close(speaker.close_frame(), said, *now);
+                dialog.close(close.unwrap_or_else(going_away), said, *now);
             }
         }
     }
@@ -313,7 +326,7 @@ impl Client {
             now,
             ..
         } = turn;
-        let dialog = self.dialog.and_then(|key| dialogs.get_mut(key as usize));
+        let dialog = self.dialog.and_then(|key| dialogs.get_mut(key.index()));
         if let Some(dialog) = dialog {
             let channel = &self.speaker.encoder.channels()[0];
             dialog.handle_input(&input[..len], *now, |data| {
@@ -332,7 +345,8 @@ impl Client {
     }
 
     /// The client's bytes have ended; a Close that it sent is still answered.
-    fn handle_end(&self, turn: &mut Turn) -> Next {
+    fn handle_end(&mut self, turn: &mut Turn) -> Next {
+        self.heard_all = true;
         let Some(dialog) = self.dialog(turn) else {
             return Next::Leave;
         };
@@ -347,14 +361,16 @@ impl Client {
     pub(super) fn check(&mut self, stall_limit: Duration, turn: &mut Turn) -> Next {
         let now = turn.now;
         let stall_limit = stall_limit.min(self.hub.config.stall_limit);
-        match &self.state {
-            State::Blocked(rest) if now.saturating_duration_since(rest.since) >= stall_limit => {
+        match self.busy.as_deref() {
+            Some(Busy::Blocked(rest))
+                if now.saturating_duration_since(rest.since) >= stall_limit =>
+            {
                 self.disconnect = Some(Disconnect::Stalled);
                 return Next::Leave;
             }
-            State::Lingering(until) if **until <= now => return Next::Leave,
-            State::Lingering(_) => return Next::Wait,
-            State::Free | State::Blocked(_) => {}
+            Some(Busy::Lingering(until)) if *until <= now => return Next::Leave,
+            Some(Busy::Lingering(_)) => return Next::Wait,
+            None | Some(Busy::Blocked(_)) => {}
         }
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let mut next = Next::Wait;
@@ -367,7 +383,7 @@ impl Client {
             }
             next = Next::Again;
         }
-        if matches!(self.state, State::Free) && is_due(self.speaker.session.next_timeout()) {
+        if self.busy.is_none() && is_due(self.speaker.session.next_timeout()) {
             next = Next::Again;
         }
         next
@@ -380,17 +396,17 @@ impl Client {
     fn block(&mut self, rest: &[u8], now: Instant) {
         let mut behind = Output::default();
         behind.buffer().extend_from_slice(rest);
-        self.state = State::Blocked(Box::new(Rest::new(behind, now)));
+        self.busy = Some(Box::new(Busy::Blocked(Rest::new(behind, now))));
     }
 
-    /// Everything was said: the client hangs up, which shows that it has heard.
+    /// Everything was said: the client hangs up, which shows that it has heard, unless it has
+    /// already.
     fn linger(&mut self, turn: &mut Turn) -> Result<Next> {
-        if let Some(dialog) = self.dialog(turn)
-            && dialog.phase() == Phase::Ended
-        {
+        let is_lost = |dialog: &mut Dialog| dialog.phase() == Phase::Ended;
+        if self.heard_all || self.dialog(turn).is_some_and(is_lost) {
             return Ok(Next::Leave);
         }
-        self.state = State::Lingering(Box::new(turn.now + LINGER));
+        self.busy = Some(Box::new(Busy::Lingering(turn.now + LINGER)));
         self.socket.shutdown(std::net::Shutdown::Write)?;
         Ok(Next::Wait)
     }

@@ -35,7 +35,8 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) enum Places {
     One(Place),
-    Many(Box<[Place]>),
+    /// Boxed twice, so that one takes no more than it must.
+    Many(Box<Box<[Place]>>),
 }
 
 impl Places {
@@ -68,7 +69,7 @@ impl FromIterator<Place> for Places {
         let places: Vec<_> = places.into_iter().collect();
         match places[..] {
             [place] => Self::One(place),
-            _ => Self::Many(places.into()),
+            _ => Self::Many(Box::new(places.into())),
         }
     }
 }

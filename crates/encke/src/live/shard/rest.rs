@@ -54,18 +54,18 @@ pub(super) fn write_all(
     socket: &mut TcpStream,
     mut output: Output,
     now: Instant,
-) -> Result<Option<Box<Rest>>> {
+) -> Result<Option<Rest>> {
     loop {
         let mut piece = output.take(PIECE);
         while !piece.is_empty() {
             match write(socket, &piece)? {
                 Some(written) => piece.advance(written),
                 None => {
-                    return Ok(Some(Box::new(Rest {
+                    return Ok(Some(Rest {
                         first: piece,
                         behind: output,
                         since: now,
-                    })));
+                    }));
                 }
             }
         }

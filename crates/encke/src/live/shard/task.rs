@@ -160,7 +160,7 @@ impl Task {
             }
             client.places = self.feeds.join(key as u32, &attachments);
             if let Some(dialog) = dialog {
-                client.talk(self.turn.dialogs.insert(*dialog) as u32);
+                client.talk(self.turn.dialogs.insert(*dialog));
             }
             if client.encoder().own_text().is_some() {
                 self.newcomers.push(key as u32);
