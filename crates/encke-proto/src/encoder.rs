@@ -162,7 +162,13 @@ impl Encoder {
     ) {
         if let Some(lead) = self.lead() {
             if !lead.is_empty() {
-                lead.write(out.buffer());
+                let first = out.is_empty();
+                let buffer = out.buffer();
+                if first {
+                    // Of their very size, bytes are handed over without another allocation.
+                    buffer.reserve_exact(lead.len() + encoded.len());
+                }
+                lead.write(buffer);
             }
             return out.share(encoded.bytes().clone());
         }
@@ -274,6 +280,11 @@ impl Lead<'_> {
     /// Whether it is nothing at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.map_or(0, Call::open_len)
     }
 
     /// Writes it.

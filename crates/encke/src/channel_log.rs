@@ -8,9 +8,9 @@ use crate::{
     config::Retention,
     log::{Item, Log, Memory, Window},
     mark::{BoardMark, Mark},
-    sync::{Mutex, lock},
+    sync::{AtomicU64, Mutex, Ordering, lock},
 };
-use encke_proto::{Channel, Data, Position, Publication, Read, Start};
+use encke_proto::{Channel, Data, Epoch, Position, Publication, Read, Start};
 use slab::Slab;
 use std::{ops::Deref, sync::Arc, task::Waker, time::Instant};
 
@@ -20,6 +20,10 @@ pub(crate) struct ChannelLog {
     /// The one channel, shared with the sessions that listen to it alone.
     channels: Arc<[Channel]>,
     retention: Retention,
+    epoch: Epoch,
+    /// The offset of the head, for those who look whether they stand there. Who has cleared its mark
+    /// sees what was published before that mark was set.
+    head: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -60,6 +64,8 @@ impl ChannelLog {
         Self {
             channels: Arc::from([channel]),
             retention,
+            epoch: start.epoch,
+            head: AtomicU64::new(start.offset),
             state: Mutex::new(State {
                 log: Log::new(start),
                 readers: Slab::new(),
@@ -90,6 +96,7 @@ impl ChannelLog {
             let position = Position::new(epoch, offset + 1);
             let item = Item::new(Publication::new(position, data.clone()), memory);
             state.log.append(Arc::new(item), &self.retention, now);
+            self.head.store(position.offset, Ordering::Release);
             (position, state.set_marks())
         })?;
         wakers.into_iter().for_each(Waker::wake);
@@ -125,6 +132,11 @@ impl ChannelLog {
 
     /// Gives what follows `cursor`, which is moved behind it.
     pub(crate) fn read(&self, cursor: &mut Position, now: Instant) -> Option<Read<Arc<Item>>> {
+        // Whoever reads to the end finds nothing once, and takes no lock for that.
+        let head = Position::new(self.epoch, self.head.load(Ordering::Acquire));
+        if *cursor == head {
+            return None;
+        }
         self.with(|state| state.log.read(cursor, &self.retention, now))
     }
 

@@ -32,7 +32,13 @@ impl Mark {
         self.reader.register(waker);
         #[cfg(encke_loom)]
         self.reader.register_by_ref(waker);
-        self.set.store(false, Ordering::Release);
+        // A swap sees what was published before the mark was set that it clears.
+        self.set.swap(false, Ordering::AcqRel);
+    }
+
+    /// Whether there are news since it was armed.
+    pub(crate) fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
     }
 
     /// Sets the mark; gives the waker to call where it was not set before.

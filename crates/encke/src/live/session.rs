@@ -47,6 +47,8 @@ struct State {
     output: Output,
     /// When bytes were handed over, until more are asked for.
     handed_over: Option<Instant>,
+    /// The task that was given everything, and is woken when there is more.
+    up_to_date: Option<Waker>,
     /// What a WebSocket closes with.
     close: CloseFrame,
 }
@@ -109,6 +111,7 @@ impl LiveSession {
             attachments: attachments.into(),
             output: Output::default(),
             handed_over: None,
+            up_to_date: None,
             close: going_away(),
         };
         Arc::new(Self {
@@ -122,8 +125,30 @@ impl LiveSession {
 
     /// The bytes to send next; `None` after the last.
     pub(crate) fn poll_bytes(&self, cx: &Context<'_>) -> Poll<Option<Result<Bytes, Stalled>>> {
-        self.arm(cx.waker());
-        self.next_bytes(Shared::now(), |_| Goes::On)
+        let task = cx.waker();
+        if !self.mark.is_set() && self.is_up_to_date(task) {
+            return Poll::Pending;
+        }
+        self.arm(task);
+        let now = Shared::now();
+        let polled = self.poll_state(now, Some(task), |_| Goes::On);
+        self.hub.trim(now);
+        polled
+    }
+
+    /// Whether this task was given everything that was there when it was armed: servers ask once more
+    /// behind all they get, which so costs little.
+    fn is_up_to_date(&self, task: &Waker) -> bool {
+        let mut slot = self.lock();
+        let Some(state) = slot.as_mut() else {
+            return false;
+        };
+        let told = state.up_to_date.as_ref();
+        let is = told.is_some_and(|told| told.will_wake(task)) && !self.is_to_end();
+        if is {
+            state.handed_over = None;
+        }
+        is
     }
 
     /// Has the task woken when there is more, from now on.
@@ -138,7 +163,7 @@ impl LiveSession {
         now: Instant,
         control: impl FnOnce(&mut Output) -> Goes,
     ) -> Poll<Option<Result<Bytes, Stalled>>> {
-        let polled = self.poll_state(now, control);
+        let polled = self.poll_state(now, None, control);
         // Encoding may have taken the hub over its limit.
         self.hub.trim(now);
         polled
@@ -147,6 +172,7 @@ impl LiveSession {
     fn poll_state(
         &self,
         now: Instant,
+        task: Option<&Waker>,
         control: impl FnOnce(&mut Output) -> Goes,
     ) -> Poll<Option<Result<Bytes, Stalled>>> {
         let mut slot = self.lock();
@@ -168,7 +194,13 @@ impl LiveSession {
             state.close = close;
         }
         let ended = state.speaker.session.is_ended();
+        let said_all = state.output.len() < WRITE_SIZE && !ended;
         let bytes = state.output.take(WRITE_SIZE);
+        let task = task.filter(|_| said_all && state.output.is_empty());
+        match (&mut state.up_to_date, task) {
+            (Some(told), Some(task)) => told.clone_from(task),
+            (told, task) => *told = task.cloned(),
+        }
         if !bytes.is_empty() {
             // Whether a socket takes them, who writes them knows better.
             state.handed_over = (!state.speaker.encoder.is_web_socket()).then_some(now);

@@ -29,6 +29,10 @@ use tokio::{
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 16 << 10;
 
+/// Bytes that are joined rather than written from where they are: up to here a copy costs less than
+/// the list of where they are.
+const SMALL: usize = 512;
+
 /// A connection that a [`Listener`](crate::Listener) accepted.
 ///
 /// It fails where its peer takes nothing for the listener's
@@ -56,6 +60,12 @@ impl GuardedIo {
             deadline: None,
             line,
         }
+    }
+
+    /// The socket alone.
+    pub(crate) fn into_tcp(self) -> Result<std::net::TcpStream> {
+        let stream = self.stream.ok_or(ErrorKind::NotConnected)?;
+        stream.into_std()
     }
 
     /// The other end.
@@ -103,12 +113,10 @@ impl GuardedIo {
     }
 }
 
-/// The socket of an upgraded connection, and what was read of it behind the request; the connection
+/// The I/O of an upgraded connection, and what was read of it behind the request; the connection
 /// itself where it is none of ours, or speaks TLS.
-pub(crate) fn take_socket(
-    upgraded: Upgraded,
-) -> std::result::Result<Result<(std::net::TcpStream, Bytes)>, Upgraded> {
-    let (io, input) = match upgraded.downcast::<TokioIo<GuardedIo>>() {
+pub(crate) fn take_io(upgraded: Upgraded) -> std::result::Result<(GuardedIo, Bytes), Upgraded> {
+    let (io, unread) = match upgraded.downcast::<TokioIo<GuardedIo>>() {
         Ok(parts) => (parts.io, parts.read_buf),
         // Of `axum::serve`, which looks which HTTP a connection speaks.
         Err(upgraded) => {
@@ -116,9 +124,7 @@ pub(crate) fn take_socket(
             (parts.io, parts.read_buf)
         }
     };
-    let stream = io.into_inner().stream;
-    let stream = stream.ok_or_else(|| Error::from(ErrorKind::NotConnected));
-    Ok(stream.and_then(|stream| Ok((stream.into_std()?, input))))
+    Ok((io.into_inner(), unread))
 }
 
 fn set_options(stream: &TcpStream, stall_limit: Duration) -> Result<()> {
@@ -182,10 +188,23 @@ impl AsyncWrite for GuardedIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
+        let length = bufs.iter().map(|buf| buf.len()).sum();
         let Some(stream) = &mut self.stream else {
-            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+            return Poll::Ready(Ok(length));
         };
-        let written = Pin::new(stream).poll_write_vectored(cx, bufs);
+        let stream = Pin::new(stream);
+        let mut joined = [0; SMALL];
+        let written = if length <= SMALL {
+            let mut left = &mut joined[..];
+            for buf in bufs {
+                let (here, behind) = left.split_at_mut(buf.len());
+                here.copy_from_slice(buf);
+                left = behind;
+            }
+            stream.poll_write(cx, &joined[..length])
+        } else {
+            stream.poll_write_vectored(cx, bufs)
+        };
         if let Poll::Ready(Ok(written)) = written
             && self.line.slot.is_offered()
         {
