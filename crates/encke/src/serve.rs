@@ -16,7 +16,7 @@ pub use self::{
     listener::{Listener, listen},
     peer::Peer,
 };
-pub(crate) use self::{io::take_socket, slot::Offer};
+pub(crate) use self::{io::take_io, slot::Offer};
 
 use self::connection::Connections;
 use crate::{BoxError, Shutdown, live::Shards};

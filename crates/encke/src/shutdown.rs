@@ -1,6 +1,12 @@
 //! The end of serving, told to everything that is still open.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::sync::watch;
 
@@ -36,22 +42,32 @@ use tokio::sync::watch;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Shutdown(Arc<watch::Sender<bool>>);
+pub struct Shutdown(Arc<State>);
+
+struct State {
+    /// Looked at whenever a socket's task runs.
+    begun: AtomicBool,
+    tell: watch::Sender<bool>,
+}
 
 impl Shutdown {
     /// One that has not begun.
     pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
+        Self(Arc::new(State {
+            begun: AtomicBool::new(false),
+            tell: watch::Sender::new(false),
+        }))
     }
 
     /// Begins it. Once is enough, and there is no way back.
     pub fn begin(&self) {
-        self.0.send_replace(true);
+        self.0.begun.store(true, Ordering::Release);
+        self.0.tell.send_replace(true);
     }
 
     /// Whether it has begun.
     pub fn has_begun(&self) -> bool {
-        *self.0.borrow()
+        self.0.begun.load(Ordering::Acquire)
     }
 
     /// Resolves when it has begun; at once where it had before.
@@ -59,7 +75,7 @@ impl Shutdown {
         // The task that waits keeps the handle, so there always is one that may begin.
         let handle = self.clone();
         async move {
-            let mut begun = handle.0.subscribe();
+            let mut begun = handle.0.tell.subscribe();
             let _ = begun.wait_for(|begun| *begun).await;
         }
     }

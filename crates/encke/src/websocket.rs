@@ -4,7 +4,10 @@
 
 mod upgrade;
 pub use upgrade::NotUpgradable;
-pub(crate) use upgrade::{Socket, Upgrade};
+pub(crate) use upgrade::Upgrade;
+
+mod socket;
+pub(crate) use socket::Socket;
 
 mod options;
 mod origin;
@@ -210,11 +213,13 @@ impl<C: Codec> WebSocket<C> {
         self,
         flow: impl Flow<C::In, C::Out, Outgoing: 'static> + Send + 'static,
     ) -> Response<Body> {
-        self.open(|opened| {
+        self.open(|opened, codec| {
             let Opening(Ok((incoming, outgoing))) = opened else {
                 return None;
             };
-            Some(Box::pin(flow::run::<C>(flow, incoming, outgoing)))
+            let outbox = outgoing.outbox().clone();
+            let sending = flow::run(flow, incoming, codec, outbox);
+            Some(Application::Flow(Box::pin(sending)))
         })
     }
 
@@ -238,16 +243,16 @@ impl<C: Codec> WebSocket<C> {
     where
         F: FnOnce(&mut Callbacks<C::In>, Outgoing<C::Out>) + Send + 'static,
     {
-        self.open(|opened| {
+        self.open(|opened, _| {
             let Opening(Ok((incoming, outgoing))) = opened else {
                 return None;
             };
-            Some(Box::pin(async move {
+            Some(Application::Task(Box::pin(async move {
                 let mut callbacks = Callbacks::new();
                 ready(&mut callbacks, outgoing);
                 callbacks.run(incoming).await;
                 Ok(())
-            }))
+            })))
         })
     }
 
@@ -279,17 +284,17 @@ impl<C: Codec> WebSocket<C> {
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        self.open(|opened| {
-            Some(Box::pin(async {
+        self.open(|opened, _| {
+            Some(Application::Task(Box::pin(async {
                 callback(opened).await.map_err(Into::into)
-            }))
+            })))
         })
     }
 
     /// The response; once it is sent, `start` makes the application.
     fn open(
         self,
-        start: impl FnOnce(Opening<C>) -> Option<Application> + Send + 'static,
+        start: impl FnOnce(Opening<C>, Arc<C>) -> Option<Application> + Send + 'static,
     ) -> Response<Body> {
         let Self {
             upgrade,
@@ -311,28 +316,29 @@ impl<C: Codec> WebSocket<C> {
         let shutdown = options.shutdown.clone().or_else(|| accepted.shutdown());
         let peer = accepted.peer();
         accepted.spawn(async move |socket| {
+            let codec = Arc::new(codec);
             let io = match socket {
                 Ok(io) => io,
                 Err(error) => {
                     tracing::debug!(%error, "socket not opened");
-                    if let Some(application) = start(Opening(Err(NotOpened(error.into())))) {
-                        let _ = application.await;
+                    let opening = Opening(Err(NotOpened(error.into())));
+                    if let Some(application) = start(opening, codec) {
+                        let _ = application.finish().await;
                     }
                     return;
                 }
             };
-            let codec = Arc::new(codec);
             let outbox = Arc::new(Outbox::new(options.outgoing_limit, options.overflow));
             let (inlet, incoming) =
                 incoming::channel(codec.clone(), options.incoming_limit, outbox.clone());
-            let outgoing = Outgoing::new(outbox.clone(), codec);
+            let outgoing = Outgoing::new(outbox.clone(), codec.clone());
             let now = Instant::now().into_std();
             let mut talk = ApplicationSocket::new(
                 Connection::server(options.config, agreed, now),
-                Box::new(inlet),
+                inlet,
                 outbox,
                 options.compress,
-                start(Opening(Ok((incoming, outgoing)))),
+                start(Opening(Ok((incoming, outgoing))), codec),
             );
             let driver = Driver::new(io, &mut talk, options.stall_limit, shutdown.as_ref());
             if driver.run().await == End::Stalled
@@ -341,7 +347,7 @@ impl<C: Codec> WebSocket<C> {
                 peer.stalls();
             }
             if let Some(application) = talk.into_application() {
-                close_with::frame_for(application.await);
+                close_with::frame_for(application.finish().await);
             }
         });
         response

@@ -30,6 +30,43 @@ async fn flow_of_texts_answers_each() {
 }
 
 #[tokio::test]
+async fn flow_that_listens_to_nobody_is_dropped_with_its_socket() {
+    let (dropped, mut drops) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let server = serve(move |ws| {
+        let held = dropped.clone();
+        ws.text(move |_incoming| {
+            let greeting = stream::once(std::future::ready("kiki"));
+            let endless = stream::pending().map(move |()| {
+                let _held = &held;
+                "never"
+            });
+            greeting.chain(endless)
+        })
+    })
+    .await;
+    let mut says_goodbye = Client::open(server.address).await;
+    assert_eq!(says_goodbye.hear().await, Message::text("kiki"));
+    says_goodbye.0.close(None).await.unwrap();
+    assert_eq!(says_goodbye.hear().await, Message::Close(None));
+    says_goodbye.end().await;
+    let mut vanishes = Client::open(server.address).await;
+    assert_eq!(vanishes.hear().await, Message::text("kiki"));
+    drop(vanishes);
+    let mut waits = Client::open(server.address).await;
+    assert_eq!(waits.hear().await, Message::text("kiki"));
+    server.shutdown.begin();
+    assert_eq!(waits.close().await.0, 1001);
+    waits.end().await;
+    timeout(PATIENCE, server.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    // The server's own handle was the last but those of the flows.
+    assert_eq!(timeout(PATIENCE, drops.recv()).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn client_that_closes_gets_its_code_back_and_the_flow_ends() {
     let (closed, mut closes) = ends();
     let server = serve(move |ws| {

@@ -88,24 +88,36 @@ impl Head {
         }
     }
 
+    /// Bytes that the head has.
+    pub fn size(&self) -> usize {
+        let length = match self.length {
+            0..=125 => 0,
+            126..=0xFFFF => 2,
+            _ => 8,
+        };
+        2 + length + self.mask.map_or(0, |key| key.len())
+    }
+
     /// Writes the head, its length in the shortest form.
     pub fn write(&self, out: &mut Vec<u8>) {
         let fin = if self.fin { FIN } else { 0 };
         let rsv1 = if self.compressed { RSV1 } else { 0 };
         let masked = if self.mask.is_some() { MASKED } else { 0 };
-        out.push(fin | rsv1 | self.opcode.to_bits());
+        let first = fin | rsv1 | self.opcode.to_bits();
         match self.length {
-            length @ 0..=125 => out.push(masked | length as u8),
+            length @ 0..=125 => out.extend_from_slice(&[first, masked | length as u8]),
             length @ 126..=0xFFFF => {
-                out.push(masked | 126);
-                out.extend_from_slice(&(length as u16).to_be_bytes());
+                let [a, b] = (length as u16).to_be_bytes();
+                out.extend_from_slice(&[first, masked | 126, a, b]);
             }
             length => {
-                out.push(masked | 127);
+                out.extend_from_slice(&[first, masked | 127]);
                 out.extend_from_slice(&length.to_be_bytes());
             }
         }
-        out.extend_from_slice(self.mask.as_ref().map_or(&[], |key| &key[..]));
+        if let Some(key) = &self.mask {
+            out.extend_from_slice(key);
+        }
     }
 
     /// Reads a head and its size; `None` where bytes are missing and those there are fine.

@@ -12,7 +12,7 @@ use crate::{
     hub::Shared,
     live_headers::live_headers,
     problem,
-    serve::{Peer, take_socket},
+    serve::Peer,
     shutdown::Shutdown,
     websocket::{Driver, End, Socket, Upgrade},
 };
@@ -22,7 +22,6 @@ use encke_proto::{
     ws::{self, KeepAlive},
 };
 use http::{HeaderValue, Response, StatusCode, Version, header, request::Parts};
-use hyper_util::rt::TokioIo;
 use std::{sync::Arc, time::Duration};
 
 /// How long the client may take to answer a ping before it counts as lost.
@@ -122,17 +121,14 @@ pub(super) fn open_socket(
         let Some(seat) = seat else {
             return run(io, LiveSocket::new(dialog, session), shutdown).await;
         };
-        match take_socket(io.into_inner()) {
-            Ok(Ok((socket, input))) => {
+        match io.into_tcp() {
+            Ok((Ok(socket), input)) => {
                 if let Some(parts) = session.detach() {
                     seat.join_web_socket(socket, parts, dialog, &input);
                 }
             }
-            Ok(Err(error)) => tracing::debug!(%error, "socket lost"),
-            Err(io) => {
-                let talk = LiveSocket::new(dialog, session);
-                run(TokioIo::new(io), talk, shutdown).await;
-            }
+            Ok((Err(error), _)) => tracing::debug!(%error, "socket lost"),
+            Err(io) => run(io, LiveSocket::new(dialog, session), shutdown).await,
         }
     });
     response

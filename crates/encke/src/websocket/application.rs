@@ -10,13 +10,16 @@ use crate::BoxError;
 use bytes::Bytes;
 use encke_proto::{
     Output,
-    ws::{CloseCode, CloseFrame, Closed, Connection, Event, Message, Phase, SendError},
+    ws::{
+        CloseCode, CloseFrame, Closed, Connection, Event, Message, Phase, SendError,
+        frame::{Head, Opcode},
+    },
 };
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -24,20 +27,39 @@ use std::{
 /// than these and the last of them.
 const WRITE_SIZE: usize = 16 << 10;
 
-/// Messages shorter than this are copied behind their heads, which have so many bytes at most.
+/// Messages shorter than this are copied behind their heads.
 const SMALL: usize = 4 << 10;
-const HEAD_SIZE: usize = 14;
 
 /// Whether a message is compressed, where that was agreed on.
 pub(super) type Compress = Arc<dyn Fn(&Message) -> bool + Send + Sync>;
 
 /// What the application does with the socket. Its end is the socket's.
-pub(super) type Application = BoxFuture<'static, Result<(), BoxError>>;
+pub(super) enum Application {
+    /// It is dropped once the socket has ended and it has nothing ready.
+    Flow(BoxFuture<'static, Result<(), BoxError>>),
+    /// It goes on to its own end.
+    Task(BoxFuture<'static, Result<(), BoxError>>),
+}
+
+impl Application {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let (Self::Flow(future) | Self::Task(future)) = self;
+        future.as_mut().poll(cx)
+    }
+
+    /// What is left of it without the socket.
+    pub(super) async fn finish(self) -> Result<(), BoxError> {
+        match self {
+            Self::Flow(future) => future.now_or_never().unwrap_or(Ok(())),
+            Self::Task(future) => future.await,
+        }
+    }
+}
 
 /// A socket of the application's own: messages go to its inlet, and come from its outbox.
-pub(super) struct ApplicationSocket {
+pub(super) struct ApplicationSocket<I> {
     connection: Connection,
-    inlet: Box<dyn Inlet>,
+    inlet: I,
     outbox: Arc<Outbox>,
     compress: Option<Compress>,
     application: Option<Application>,
@@ -48,6 +70,10 @@ pub(super) struct ApplicationSocket {
     room: usize,
     /// The application has no room for more.
     paused: bool,
+    /// Nothing that the application says is sent any more, but what it has said already.
+    ended: bool,
+    /// The task that the outbox wakes.
+    task: Option<Waker>,
     /// What ends it, to be told once what was heard before is answered.
     last: Option<Last>,
 }
@@ -59,10 +85,10 @@ enum Last {
     Refused(CloseFrame),
 }
 
-impl ApplicationSocket {
+impl<I: Inlet> ApplicationSocket<I> {
     pub(super) fn new(
         connection: Connection,
-        inlet: Box<dyn Inlet>,
+        inlet: I,
         outbox: Arc<Outbox>,
         compress: Option<Compress>,
         application: Option<Application>,
@@ -77,6 +103,8 @@ impl ApplicationSocket {
             handed_over: 0,
             room: 0,
             paused: false,
+            ended: false,
+            task: None,
             last: None,
         }
     }
@@ -102,21 +130,25 @@ impl ApplicationSocket {
 
     /// Tells the application of the end.
     fn end(&mut self) {
-        match self.last.take() {
-            None => {}
-            Some(Last::Closed(closed)) => {
+        let Some(last) = self.last.take() else { return };
+        self.ended = true;
+        match last {
+            Last::Closed(closed) => {
                 self.outbox.abandon();
                 self.inlet.end(closed);
             }
-            Some(Last::Refused(frame)) => self.outbox.end_at_once(frame),
+            Last::Refused(frame) => self.outbox.end_at_once(frame),
         }
     }
 
     fn poll_application(&mut self, cx: &mut Context<'_>) {
-        let Some(future) = &mut self.application else {
+        let Some(application) = &mut self.application else {
             return;
         };
-        let result = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        let result = match catch_unwind(AssertUnwindSafe(|| application.poll(cx))) {
+            Ok(Poll::Pending) if self.ended && matches!(application, Application::Flow(_)) => {
+                Ok(())
+            }
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(result)) => result,
             Err(_) => Err("the application panicked".into()),
@@ -160,8 +192,8 @@ impl ApplicationSocket {
             }
             let joined = messages.iter().map(Message::len);
             let joined = joined.filter(|length| *length < SMALL);
-            let joined = joined.map(|length| HEAD_SIZE + length).sum();
-            self.output.buffer().reserve(joined);
+            let joined = joined.map(|length| Head::whole(Opcode::Text, length).size() + length);
+            self.output.buffer().reserve(joined.sum());
             for message in messages {
                 self.send(message, now);
             }
@@ -180,7 +212,10 @@ impl ApplicationSocket {
         };
         match sent {
             Ok(()) => {}
-            Err(SendError::Closed) => self.outbox.abandon(),
+            Err(SendError::Closed) => {
+                self.outbox.abandon();
+                self.ended = true;
+            }
             Err(error) => {
                 tracing::warn!(%error, "socket closed");
                 let close = Message::Close(Some(CloseFrame::from(CloseCode::INTERNAL_ERROR)));
@@ -191,14 +226,22 @@ impl ApplicationSocket {
     }
 }
 
-impl Talk for ApplicationSocket {
-    fn arm(&mut self, _: &Context<'_>) {
+impl<I: Inlet> Talk for ApplicationSocket<I> {
+    fn arm(&mut self, cx: &Context<'_>) {
         self.outbox.stay_awake();
+        if !self
+            .task
+            .as_ref()
+            .is_some_and(|task| task.will_wake(cx.waker()))
+        {
+            self.task = Some(cx.waker().clone());
+            self.outbox.driven_by(cx.waker());
+        }
     }
 
-    fn rest(&mut self, cx: &Context<'_>, now: Instant) -> bool {
+    fn rest(&mut self, _: &Context<'_>, now: Instant) -> bool {
         // It is woken by the socket that takes what there is.
-        if self.writable() == 0 || self.outbox.rest(cx) {
+        if self.writable() == 0 || self.outbox.rest() {
             return true;
         }
         self.fill(now);
@@ -212,6 +255,7 @@ impl Talk for ApplicationSocket {
         self.fill(now);
         if self.last.is_some() {
             self.end();
+            self.poll_application(cx);
             self.fill(now);
         }
         self.look_for_room(cx, now);
@@ -247,6 +291,7 @@ impl Talk for ApplicationSocket {
     fn handle_shutdown(&mut self) {
         let frame = CloseFrame::from(CloseCode::GOING_AWAY);
         self.outbox.end(Some(frame));
+        self.ended = true;
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -291,8 +336,8 @@ mod tests {
         let (inlet, _incoming) = incoming::channel(codec.clone(), 1 << 10, outbox.clone());
         let outgoing = Outgoing::new(outbox.clone(), codec);
         let connection = Connection::server(Arc::new(Config::default()), None, now);
-        let mut talk = ApplicationSocket::new(connection, Box::new(inlet), outbox, None, None);
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut talk = ApplicationSocket::new(connection, inlet, outbox, None, None);
+        let mut cx = Context::from_waker(Waker::noop());
 
         assert!(outgoing.write(vec![0; WRITE_SIZE + 9]));
         talk.poll(&mut cx, now);

@@ -138,12 +138,11 @@ impl<C: Codec> Client<C> {
         let now = Instant::now().into_std();
         let connection = Connection::client(Arc::new(self.config), established.deflate, keys, now);
         let abandoned = incoming.abandoned();
-        let application: Application = Box::pin(async move {
+        let application = Application::Task(Box::pin(async move {
             abandoned.await;
             Ok(())
-        });
-        let mut talk =
-            ApplicationSocket::new(connection, Box::new(inlet), outbox, None, Some(application));
+        }));
+        let mut talk = ApplicationSocket::new(connection, inlet, outbox, None, Some(application));
         let served = async move { Driver::new(io, &mut talk, STALL_LIMIT, None).run().await };
         tokio::spawn(served);
         Ok((incoming, outgoing))

@@ -13,7 +13,7 @@ use std::{
     io::{self, IoSlice},
     mem::{self, MaybeUninit},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 use tokio::{
@@ -35,7 +35,9 @@ pub(crate) struct Driver<'a, IO, T> {
     io: IO,
     talk: &'a mut T,
     /// The shutdown of the server, until it has begun.
-    begun: Option<BoxFuture<'static, ()>>,
+    shutdown: Option<(Shutdown, BoxFuture<'static, ()>)>,
+    /// The task that the shutdown and the timer wake: they are not asked again by the same one.
+    task: Option<Waker>,
     /// What was read and is not wanted yet.
     unread: Bytes,
     /// The peer's bytes have ended.
@@ -69,7 +71,8 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
         Self {
             io,
             talk,
-            begun: shutdown.map(|shutdown| shutdown.begun().boxed()),
+            shutdown: shutdown.map(|shutdown| (shutdown.clone(), shutdown.begun().boxed())),
+            task: None,
             unread: Bytes::new(),
             heard_all: false,
             writing: Bytes::new().chain(Bytes::new()),
@@ -87,9 +90,17 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        self.poll_shutdown(cx);
+        let known = self
+            .task
+            .as_ref()
+            .is_some_and(|task| task.will_wake(cx.waker()));
+        if !known {
+            self.task = Some(cx.waker().clone());
+            self.timer = None;
+        }
+        self.poll_shutdown(cx, known);
         self.talk.arm(cx);
-        let mut now = Instant::now();
+        let now = Instant::now();
         self.talk.poll(cx, now.into_std());
         for _ in 0..READS_PER_POLL {
             let more = self.poll_read(cx, now);
@@ -102,6 +113,9 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
                 self.talk.handle_end();
             }
             let due = self.poll_timers(cx, now);
+            if due {
+                self.talk.poll(cx, now.into_std());
+            }
             if self.talk.phase() == Phase::Ended {
                 return Poll::Ready(End::Closed);
             }
@@ -112,17 +126,17 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
             if !more && !due && self.talk.rest(cx, now.into_std()) {
                 return Poll::Pending;
             }
-            now = Instant::now();
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
-        if let Some(begun) = &mut self.begun
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>, known: bool) {
+        if let Some((shutdown, begun)) = &mut self.shutdown
+            && (!known || shutdown.has_begun())
             && begun.as_mut().poll(cx).is_ready()
         {
-            self.begun = None;
+            self.shutdown = None;
             self.talk.handle_shutdown();
         }
     }
@@ -239,13 +253,17 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
             self.talk.handle_timeout(now.into_std());
             return true;
         }
+        // Every read moves the deadline: it is looked at again when an earlier one has passed.
+        if let Some(timer) = &self.timer
+            && timer.deadline() <= next
+            && timer.deadline() > now
+        {
+            return false;
+        }
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(next)));
-        // Every read moves the deadline: it is looked at again when an earlier one has passed.
-        if timer.deadline() > next {
-            timer.as_mut().reset(next);
-        }
+        timer.as_mut().reset(next);
         while timer.as_mut().poll(cx).is_ready() {
             timer.as_mut().reset(next);
         }

@@ -1,10 +1,14 @@
 //! A stream of what comes in turned into a stream of what goes out.
 
-use super::{Incoming, Outgoing, SocketItem, codec::Codec};
+use super::{
+    Incoming, SocketItem,
+    codec::Codec,
+    outgoing::{Outbox, Together},
+};
 use crate::BoxError;
 use futures_core::Stream;
 use futures_util::StreamExt;
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 /// A function from what comes in to what goes out: any `FnOnce(Incoming<In>)` that returns a stream
 /// of `Out`, or of [`Result`]s of it.
@@ -21,22 +25,17 @@ where
     type Outgoing = S;
 }
 
-/// Sends what a flow yields, to its end or the socket's.
+/// Sends what a flow yields, to its end; who runs it drops it behind the socket's.
 pub(super) async fn run<C: Codec>(
     flow: impl Flow<C::In, C::Out>,
     incoming: Incoming<C::In>,
-    outgoing: Outgoing<C::Out>,
+    codec: Arc<C>,
+    outbox: Arc<Outbox>,
 ) -> Result<(), BoxError> {
     let mut items = pin!(flow(incoming).map(SocketItem::into_item));
-    let mut closed = pin!(outgoing.closed());
     loop {
-        let item = tokio::select! {
-            biased;
-            item = items.next() => item,
-            // What was ready was asked for.
-            () = &mut closed => return Ok(()),
-        };
-        let mut together = outgoing.together();
+        let item = items.next().await;
+        let mut together = Together::new(&*codec, &outbox);
         let mut next = Poll::Ready(item);
         let over = loop {
             let added = match next {

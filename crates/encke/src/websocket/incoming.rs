@@ -9,7 +9,10 @@ use std::{
     future::poll_fn,
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -68,11 +71,16 @@ impl<T> Incoming<T> {
         if self.taken.is_empty() {
             let mut state = self.inbox.lock();
             self.taken = mem::take(&mut state.queue);
-            if self.taken.is_empty() && state.closed.is_some() {
-                return Poll::Ready(None);
-            }
-            if self.taken.is_empty() {
+            let driver = self
+                .inbox
+                .make_room(&mut state, mem::take(&mut self.returned));
+            let closed = state.closed.is_some();
+            if self.taken.is_empty() && !closed {
                 state.reader.sleep(cx.waker());
+            }
+            drop(state);
+            driver.into_iter().for_each(Waker::wake);
+            if self.taken.is_empty() && !closed {
                 return Poll::Pending;
             }
         }
@@ -83,8 +91,11 @@ impl<T> Incoming<T> {
         if self.taken.is_empty() {
             self.taken = VecDeque::new();
         }
-        if self.taken.is_empty() || self.returned >= self.inbox.limit / 4 {
-            self.inbox.make_room(mem::take(&mut self.returned));
+        // Less is told when more is asked for.
+        if self.returned >= self.inbox.limit / 4 {
+            let returned = mem::take(&mut self.returned);
+            let driver = self.inbox.make_room(&mut self.inbox.lock(), returned);
+            driver.into_iter().for_each(Waker::wake);
         }
         Poll::Ready(item)
     }
@@ -105,7 +116,7 @@ impl<T> Drop for Incoming<T> {
     fn drop(&mut self) {
         let mut state = self.inbox.lock();
         state.abandoned = true;
-        state.size = 0;
+        self.inbox.size.store(0, Ordering::Relaxed);
         let queue = mem::take(&mut state.queue);
         let driver = state.driver.rouse();
         drop(state);
@@ -124,13 +135,14 @@ impl<T> fmt::Debug for Incoming<T> {
 
 struct Inbox<T> {
     state: Mutex<State<T>>,
+    /// What waits, as the lock was left: the driver need not take it to see that there is room.
+    size: AtomicUsize,
     limit: usize,
 }
 
 struct State<T> {
     /// Each with the bytes that it counts for.
     queue: VecDeque<(usize, T)>,
-    size: usize,
     closed: Option<Closed>,
     abandoned: bool,
     reader: Sleeper,
@@ -148,7 +160,8 @@ impl<T> Inbox<T> {
         if state.abandoned {
             return None;
         }
-        state.size += items.iter().map(|(size, _)| size).sum::<usize>();
+        let size = items.iter().map(|(size, _)| size).sum();
+        self.size.fetch_add(size, Ordering::Relaxed);
         if state.queue.is_empty() {
             state.queue = items;
         } else {
@@ -157,15 +170,12 @@ impl<T> Inbox<T> {
         Some(state)
     }
 
-    fn make_room(&self, returned: usize) {
-        let mut state = self.lock();
-        let was_full = state.size >= self.limit;
-        state.size -= returned;
-        if was_full && state.size < self.limit {
-            let driver = state.driver.rouse();
-            drop(state);
-            driver.into_iter().for_each(Waker::wake);
-        }
+    /// The driver, if it is to be woken.
+    #[must_use = "it is not woken yet"]
+    fn make_room(&self, state: &mut State<T>, returned: usize) -> Option<Waker> {
+        let before = self.size.fetch_sub(returned, Ordering::Relaxed);
+        let has_room = before >= self.limit && before - returned < self.limit;
+        has_room.then(|| state.driver.rouse()).flatten()
     }
 }
 
@@ -193,12 +203,12 @@ pub(super) fn channel<C: Codec>(
     let inbox = Arc::new(Inbox {
         state: Mutex::new(State {
             queue: VecDeque::new(),
-            size: 0,
             closed: None,
             abandoned: false,
             reader: Sleeper::default(),
             driver: Sleeper::default(),
         }),
+        size: AtomicUsize::new(0),
         limit,
     });
     let decoding = Decoding {
@@ -243,12 +253,17 @@ impl<C: Codec> Inlet for Decoding<C> {
     }
 
     fn room(&mut self, cx: &mut Context<'_>) -> usize {
-        let mut state = self.inbox.lock();
-        let room = self.inbox.limit.saturating_sub(state.size);
-        if room == 0 {
+        let room = || {
+            let size = self.inbox.size.load(Ordering::Relaxed);
+            self.inbox.limit.saturating_sub(size)
+        };
+        if room() == 0 {
+            // Whoever makes room does so under the lock: it is seen here, or wakes.
+            let mut state = self.inbox.lock();
             state.driver.sleep(cx.waker());
+            return room();
         }
-        room
+        room()
     }
 
     fn end(&mut self, closed: Closed) {

@@ -1,6 +1,6 @@
 //! What goes out: from the application to the driver, bounded in bytes.
 
-use super::{codec::Codec, sleeper::Sleeper};
+use super::codec::Codec;
 use crate::{BoxError, SendError};
 use encke_proto::ws::{CloseCode, CloseFrame, Message};
 use std::{
@@ -10,7 +10,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Waker},
+    task::Waker,
 };
 use tokio::sync::Notify;
 
@@ -112,13 +112,8 @@ impl<T> Outgoing<T> {
         self.outbox.dropped()
     }
 
-    /// Where to gather what is sent together.
-    pub(super) fn together(&self) -> Together<'_, T> {
-        Together {
-            outgoing: self,
-            messages: VecDeque::new(),
-            size: 0,
-        }
+    pub(super) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
     }
 
     fn encode(&self, item: impl Into<T>) -> Result<Message, SendError> {
@@ -145,15 +140,25 @@ impl<T> fmt::Debug for Outgoing<T> {
 
 /// Items that are ready together, to be sent in one go: what was added is sent, whatever becomes of
 /// whoever adds.
-pub(super) struct Together<'a, T> {
-    outgoing: &'a Outgoing<T>,
+pub(super) struct Together<'a, C> {
+    codec: &'a C,
+    outbox: &'a Outbox,
     messages: VecDeque<Message>,
     size: usize,
 }
 
-impl<T> Together<'_, T> {
-    pub(super) fn add(&mut self, item: T) -> Result<(), BoxError> {
-        let message = self.outgoing.encode(item)?;
+impl<'a, C: Codec> Together<'a, C> {
+    pub(super) fn new(codec: &'a C, outbox: &'a Outbox) -> Self {
+        Self {
+            codec,
+            outbox,
+            messages: VecDeque::new(),
+            size: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, item: C::Out) -> Result<(), BoxError> {
+        let message = self.codec.encode(item).map_err(SendError::Encode)?;
         self.size += size(&message);
         self.messages.push_back(message);
         Ok(())
@@ -161,25 +166,24 @@ impl<T> Together<'_, T> {
 
     /// Whether it has its part of what may wait.
     pub(super) fn is_full(&self) -> bool {
-        self.size >= self.outgoing.outbox.limit / BATCH
+        self.size >= self.outbox.limit / BATCH
     }
 
     /// Sends them, as soon as there is room.
     pub(super) async fn send(mut self) -> Result<(), SendError> {
-        let outbox = &self.outgoing.outbox;
-        if outbox.push_all(&mut self.messages) {
+        if self.outbox.push_all(&mut self.messages) {
             return Ok(());
         }
         while let Some(message) = self.messages.pop_front() {
-            outbox.send(message).await?;
+            self.outbox.send(message).await?;
         }
         Ok(())
     }
 }
 
-impl<T> Drop for Together<'_, T> {
+impl<C> Drop for Together<'_, C> {
     fn drop(&mut self) {
-        self.outgoing.outbox.push_all(&mut self.messages);
+        self.outbox.push_all(&mut self.messages);
     }
 }
 
@@ -192,6 +196,9 @@ pub(super) struct Outbox {
     state: Mutex<State>,
     /// Something may wait: told under the lock, so that the driver need not take it to see nothing.
     waiting: AtomicBool,
+    /// The driver sleeps. It says so and then looks whether something waits; who puts something there
+    /// does the same the other way round: so one of them sees the other.
+    asleep: AtomicBool,
     limit: usize,
     overflow: Overflow,
     /// There is room again for senders that wait, or will never be.
@@ -208,9 +215,7 @@ struct State {
     awaited: bool,
     closed: bool,
     dropped: u64,
-    /// Something came since the driver looked.
-    fresh: bool,
-    driver: Sleeper,
+    driver: Option<Waker>,
 }
 
 enum Push {
@@ -229,6 +234,7 @@ impl Outbox {
         Self {
             state: Mutex::default(),
             waiting: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
             limit,
             overflow,
             room: Notify::new(),
@@ -302,7 +308,6 @@ impl Outbox {
             return false;
         }
         state.size += size;
-        state.fresh = true;
         if state.queue.is_empty() {
             mem::swap(&mut state.queue, messages);
         } else {
@@ -367,7 +372,6 @@ impl Outbox {
             return VecDeque::new();
         }
         let mut state = self.lock();
-        state.fresh = false;
         let taken = state.take(bytes);
         self.waiting
             .store(!state.queue.is_empty(), Ordering::Release);
@@ -381,16 +385,22 @@ impl Outbox {
 
     /// The driver is at work: it need not be woken until it rests.
     pub(super) fn stay_awake(&self) {
-        self.lock().driver.stay_awake();
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Has this task woken when something comes, unless something has since the last look.
-    pub(super) fn rest(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.lock();
-        if !state.fresh {
-            state.driver.sleep(cx.waker());
+    /// From now on this is the driver's task.
+    pub(super) fn driven_by(&self, task: &Waker) {
+        self.lock().driver = Some(task.clone());
+    }
+
+    /// Has the driver's task woken when something comes, unless something waits.
+    pub(super) fn rest(&self) -> bool {
+        self.asleep.swap(true, Ordering::SeqCst);
+        let waiting = self.waiting.load(Ordering::SeqCst);
+        if waiting {
+            self.stay_awake();
         }
-        !state.fresh
+        !waiting
     }
 
     /// How many bytes may wait.
@@ -413,9 +423,10 @@ impl Outbox {
     }
 
     /// Wakes the driver, where it sleeps, behind what was put there.
-    fn wake(&self, mut state: MutexGuard<'_, State>) {
-        self.waiting.store(true, Ordering::Release);
-        let driver = state.driver.rouse();
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        self.waiting.store(true, Ordering::SeqCst);
+        let asleep = self.asleep.swap(false, Ordering::SeqCst);
+        let driver = state.driver.as_ref().filter(|_| asleep).cloned();
         drop(state);
         driver.into_iter().for_each(Waker::wake);
     }
@@ -429,7 +440,6 @@ impl State {
     fn push(&mut self, message: Message) {
         self.size += size(&message);
         self.queue.push_back(message);
-        self.fresh = true;
     }
 
     fn take(&mut self, bytes: usize) -> VecDeque<Message> {

@@ -20,11 +20,6 @@ impl Sleeper {
         self.asleep = true;
     }
 
-    /// It is at work, and will look for itself.
-    pub(super) fn stay_awake(&mut self) {
-        self.asleep = false;
-    }
-
     /// Whom to wake once the lock is open.
     #[must_use = "it is not woken yet"]
     pub(super) fn rouse(&mut self) -> Option<Waker> {

@@ -1,13 +1,13 @@
 //! From a request that asks for a WebSocket to the bytes of its connection.
 
+use super::Socket;
 use crate::{Body, Shutdown, serve::Peer};
 use encke_proto::ws::{
     deflate::{self, Agreement},
     handshake::{HandshakeError, Offer, UnofferedSubprotocol},
 };
 use http::{Response, StatusCode, request::Parts};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use hyper::upgrade::OnUpgrade;
 use std::fmt;
 
 /// A request that opens a WebSocket, by an upgrade of HTTP/1.1 or an extended CONNECT of HTTP/2.
@@ -17,9 +17,6 @@ pub(crate) struct Upgrade {
     on_upgrade: OnUpgrade,
     peer: Option<Peer>,
 }
-
-/// The connection, or stream, of a WebSocket.
-pub(crate) type Socket = TokioIo<Upgraded>;
 
 impl Upgrade {
     /// Takes the upgrade out of the request's extensions.
@@ -114,7 +111,7 @@ impl Accepted {
         let Self {
             on_upgrade, peer, ..
         } = self;
-        let served = async move { serve(on_upgrade.await.map(TokioIo::new)).await };
+        let served = async move { serve(on_upgrade.await.map(Socket::new)).await };
         match peer {
             Some(peer) => peer.run_upgraded(served),
             None => drop(tokio::spawn(served)),

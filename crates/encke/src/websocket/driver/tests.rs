@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::websocket::{
-    Incoming, Outgoing, Overflow, application::ApplicationSocket, codec, flow, incoming,
+    Incoming, Overflow,
+    application::{Application, ApplicationSocket},
+    codec, flow, incoming,
     outgoing::Outbox,
 };
 use encke_proto::ws::{Config, Connection, Message};
@@ -85,7 +87,6 @@ where
     let codec = Arc::new(codec::Messages);
     let outbox = Arc::new(Outbox::new(64 << 10, Overflow::Wait));
     let (inlet, incoming) = incoming::channel(codec.clone(), 64 << 10, outbox.clone());
-    let outgoing = Outgoing::new(outbox.clone(), codec);
     let config = Config {
         max_frame: 1 << 20,
         max_message: 1 << 20,
@@ -93,9 +94,9 @@ where
         ..Config::default()
     };
     let connection = Connection::server(Arc::new(config), None, Instant::now().into_std());
-    let application = flow::run::<codec::Messages>(flow, incoming, outgoing);
-    let application = Some(application.boxed());
-    let mut talk = ApplicationSocket::new(connection, Box::new(inlet), outbox, None, application);
+    let application = flow::run(flow, incoming, codec, outbox.clone());
+    let application = Some(Application::Flow(application.boxed()));
+    let mut talk = ApplicationSocket::new(connection, inlet, outbox, None, application);
     let served =
         tokio::spawn(async move { Driver::new(io, &mut talk, stall_limit, None).run().await });
     Socket {
