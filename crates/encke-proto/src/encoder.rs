@@ -1,7 +1,7 @@
 //! What a session transmits, as bytes of its transport.
 
 use crate::{
-    Binding, Channel, Data, Encoded, Framing, Gap, Output, Position, Publication,
+    Channel, Channels, Data, Encoded, Framing, Gap, Output, Position, Publication,
     comet::{Call, Details, Prelude, SafeExpression, write_json},
     ndjson, sse, write_token,
     ws::{
@@ -34,8 +34,7 @@ pub enum Transport {
 pub struct Encoder {
     transport: Transport,
     envelope: bool,
-    channels: Arc<[Channel]>,
-    binding: Binding,
+    channels: Channels,
 }
 
 impl Encoder {
@@ -43,10 +42,9 @@ impl Encoder {
     ///
     /// With several channels every item says which one it is of; with one channel only where
     /// `envelope` asks for it, or the transport is NDJSON.
-    pub fn new(transport: Transport, envelope: bool, channels: Arc<[Channel]>) -> Self {
+    pub fn new(transport: Transport, envelope: bool, channels: Channels) -> Self {
         Self {
             envelope: envelope || channels.len() > 1,
-            binding: Binding::of(channels.iter()),
             transport,
             channels,
         }
@@ -267,7 +265,11 @@ impl Encoder {
 
     fn token(&self, positions: &[Position]) -> String {
         let mut token = String::new();
-        write_token(self.binding, positions.iter().copied(), &mut token);
+        write_token(
+            self.channels.binding(),
+            positions.iter().copied(),
+            &mut token,
+        );
         token
     }
 }
@@ -319,11 +321,9 @@ mod tests {
 
     const AT: Position = Position::new(Epoch::new(1), 2);
 
-    fn channels(names: &[&str]) -> Arc<[Channel]> {
-        names
-            .iter()
-            .map(|name| Channel::new(name).unwrap())
-            .collect()
+    fn channels(names: &[&str]) -> Channels {
+        let channels = names.iter().map(|name| Channel::new(name).unwrap());
+        Channels::new(channels.collect::<Vec<_>>())
     }
 
     fn comet() -> Transport {

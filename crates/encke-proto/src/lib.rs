@@ -15,6 +15,9 @@ pub use channel::{Channel, InvalidChannel};
 mod position;
 pub use position::{Epoch, InvalidPosition, Position};
 
+mod channels;
+pub use channels::Channels;
+
 mod token;
 pub use token::{Binding, Since, token_of, write_token};
 

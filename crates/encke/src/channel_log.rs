@@ -10,7 +10,7 @@ use crate::{
     mark::{BoardMark, Mark},
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
-use encke_proto::{Channel, Data, Epoch, Position, Publication, Read, Start};
+use encke_proto::{Channel, Channels, Data, Epoch, Position, Publication, Read, Start};
 use slab::Slab;
 use std::{ops::Deref, sync::Arc, task::Waker, time::Instant};
 
@@ -18,7 +18,7 @@ use std::{ops::Deref, sync::Arc, task::Waker, time::Instant};
 #[derive(Debug)]
 pub(crate) struct ChannelLog {
     /// The one channel, shared with the sessions that listen to it alone.
-    channels: Arc<[Channel]>,
+    channels: Channels,
     retention: Retention,
     epoch: Epoch,
     /// The offset of the head, for those who look whether they stand there. Who has cleared its mark
@@ -62,7 +62,7 @@ pub(crate) struct Retired;
 impl ChannelLog {
     pub(crate) fn new(channel: Channel, retention: Retention, start: Position) -> Self {
         Self {
-            channels: Arc::from([channel]),
+            channels: Channels::new([channel]),
             retention,
             epoch: start.epoch,
             head: AtomicU64::new(start.offset),
@@ -80,7 +80,7 @@ impl ChannelLog {
     }
 
     /// Its channel as all the channels of a session.
-    pub(crate) fn channels(&self) -> &Arc<[Channel]> {
+    pub(crate) fn channels(&self) -> &Channels {
         &self.channels
     }
 

@@ -7,7 +7,8 @@ use super::speaker::{Speaker, WRITE_SIZE, going_away};
 use crate::{channel_log::Attachment, hub::Shared, mark::Mark, serve::Peer};
 use bytes::Bytes;
 use encke_proto::{
-    Channel, Data, Disconnect, Encoder, Output, Position, Session, Start, Transport, ws::CloseFrame,
+    Channel, Channels, Data, Disconnect, Encoder, Output, Position, Session, Start, Transport,
+    ws::CloseFrame,
 };
 use std::{
     ops::Deref,
@@ -97,7 +98,7 @@ impl LiveSession {
         // Most sessions are on one channel, whose name they need not hold themselves.
         let channels = match &attachments[..] {
             [one] => one.channels().clone(),
-            _ => asked.channels,
+            _ => Channels::new(&*asked.channels),
         };
         let encoder = Encoder::new(asked.transport, asked.envelope, channels);
         // A WebSocket's own rules ping it, and expect an answer.

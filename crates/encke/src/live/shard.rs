@@ -6,6 +6,7 @@
 
 mod client;
 mod feed;
+mod key;
 mod readiness;
 mod rest;
 mod settle;

@@ -2,6 +2,7 @@
 
 use super::{
     feed::{Feeds, Places},
+    key::Key,
     rest::{Rest, write, write_all},
     span::Spans,
 };
@@ -20,7 +21,6 @@ use mio::net::TcpStream;
 use slab::Slab;
 use std::{
     io::{Error, ErrorKind, Read, Result},
-    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -44,7 +44,7 @@ pub(super) struct Client {
     hub: Arc<Shared>,
     speaker: Speaker,
     /// Of a WebSocket, among those of the shard; without one it is the chunks of a response.
-    dialog: Option<DialogKey>,
+    dialog: Option<Key>,
     pub(super) places: Places,
     /// `None` while the socket has taken everything.
     busy: Option<Box<Busy>>,
@@ -63,21 +63,6 @@ enum Busy {
     Blocked(Rest),
     /// Everything was said; until then it may hang up.
     Lingering(Instant),
-}
-
-/// The key of a dialog, counted from one: so that having none takes no more memory.
-#[derive(Debug, Clone, Copy)]
-struct DialogKey(NonZeroU32);
-
-impl DialogKey {
-    fn new(index: usize) -> Self {
-        let key = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
-        Self(key.expect("there are no more sockets than descriptors"))
-    }
-
-    fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
 }
 
 /// What is to become of a client.
@@ -142,7 +127,7 @@ impl Client {
 
     /// It is a WebSocket, whose dialog has this index.
     pub(super) fn talk(&mut self, dialog: usize) {
-        self.dialog = Some(DialogKey::new(dialog));
+        self.dialog = Some(Key::new(dialog));
     }
 
     /// What it has to say besides its dialog, for [`settle`](super::settle).

@@ -1,5 +1,6 @@
 //! A log as one shard reads it: once for all its sessions there.
 
+use super::key::Key;
 use crate::{
     channel_log::{Attachment, Reader},
     mark::{Board, BoardMark},
@@ -27,7 +28,7 @@ pub(super) struct Member {
 /// Where a client is among the members of a feed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    pub(super) feed: u32,
+    feed: Key,
     member: u32,
 }
 
@@ -95,7 +96,7 @@ impl Feed {
 pub(super) struct Feeds {
     board: Arc<Board>,
     feeds: Slab<Feed>,
-    by_log: HashMap<usize, u32>,
+    by_log: HashMap<usize, Key>,
 }
 
 impl Feeds {
@@ -108,7 +109,7 @@ impl Feeds {
     }
 
     pub(super) fn log(&self, place: Place) -> &Attachment {
-        &self.feeds[place.feed as usize].log
+        &self.feeds[place.feed.index()].log
     }
 
     pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Feed> {
@@ -143,7 +144,7 @@ impl Feeds {
             .enumerate()
             .map(|(place, log)| {
                 let feed = self.feed_of(log);
-                let members = &mut self.feeds[feed as usize].members;
+                let members = &mut self.feeds[feed.index()].members;
                 members.push(Member {
                     client,
                     place: place as u8,
@@ -158,11 +159,11 @@ impl Feeds {
 
     /// Takes a client out of one; gives the member that has its place now, if another has.
     pub(super) fn leave(&mut self, place: Place) -> Option<Member> {
-        let feed = &mut self.feeds[place.feed as usize];
+        let feed = &mut self.feeds[place.feed.index()];
         feed.members.swap_remove(place.member as usize);
         let moved = feed.members.get(place.member as usize).copied();
         if feed.members.is_empty() {
-            let feed = self.feeds.remove(place.feed as usize);
+            let feed = self.feeds.remove(place.feed.index());
             self.by_log.remove(&Arc::as_ptr(&feed.log).addr());
         } else if feed.members.capacity() > 4 * feed.members.len() {
             feed.members.shrink_to_fit();
@@ -170,12 +171,12 @@ impl Feeds {
         moved
     }
 
-    fn feed_of(&mut self, log: &Attachment) -> u32 {
+    fn feed_of(&mut self, log: &Attachment) -> Key {
         let entry = self.by_log.entry(Arc::as_ptr(log).addr());
         *entry.or_insert_with(|| {
             let entry = self.feeds.vacant_entry();
-            let key = entry.key() as u32;
-            let mark = Arc::new(BoardMark::new(self.board.clone(), key));
+            let key = Key::new(entry.key());
+            let mark = Arc::new(BoardMark::new(self.board.clone(), entry.key() as u32));
             entry.insert(Feed {
                 log: log.share(Reader::Shard(mark.clone())),
                 mark,
