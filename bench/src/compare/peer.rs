@@ -62,6 +62,8 @@ pub(super) enum Version {
     InFile(&'static str, &'static str),
     /// The first line that a command prints, on either output.
     Printed(&'static [&'static str]),
+    /// The one that is built.
+    Named(&'static str),
 }
 
 impl Route {
@@ -134,6 +136,7 @@ impl Peer {
         let version = match self.version {
             Version::Commit => printed(place, &["git", "rev-parse", "--short", "HEAD"]),
             Version::Printed(command) => printed(place, command),
+            Version::Named(version) => Some(version.to_owned()),
             Version::InFile(file, mark) => fs::read_to_string(place.fill(file, 0))
                 .ok()
                 .and_then(|text| Some(text.split_once(mark)?.1.to_owned()))

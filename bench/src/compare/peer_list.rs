@@ -116,6 +116,22 @@ pub(super) const PEERS: &[Peer] = &[
         ..PEER
     },
     Peer {
+        name: "encke-http",
+        title: "encke, `--shards 0`",
+        build: &[&["cargo", "build", "--release", "--package", "encke-server"]],
+        program: &[
+            "{target}/release/encke",
+            "serve",
+            "--listen",
+            "127.0.0.1:{port}",
+            "--shards",
+            "0",
+        ],
+        routes: LIVE,
+        publish: Publish::at("/live/{channel}"),
+        ..PEER
+    },
+    Peer {
         name: "encke-tls",
         title: "encke, over TLS",
         build: BUILD_SECURE,
@@ -227,7 +243,7 @@ pub(super) const PEERS: &[Peer] = &[
     Peer {
         name: "centrifugo",
         title: "Centrifugo",
-        version: Version::Printed(&["{out}/centrifugo/centrifugo", "version"]),
+        version: Version::Named("6.9.1"),
         files: &[(
             "{bench}/peers/centrifugo/config.json",
             "{out}/centrifugo/config.json",
@@ -237,7 +253,7 @@ pub(super) const PEERS: &[Peer] = &[
             "GOBIN={out}/centrifugo",
             "go",
             "install",
-            "github.com/centrifugal/centrifugo/v6@v6.5.1",
+            "github.com/centrifugal/centrifugo/v6@v6.9.1",
         ]],
         program: &[
             "{out}/centrifugo/centrifugo",

@@ -24,10 +24,10 @@ const HEADER: &str = "\
 
 ![CPU per delivery and memory per connection, encke and others](benchmarks.svg)
 
-What a server spends, as a multiple of a **bare loop** that writes the same bytes, encoded once, one
-`send` for each delivery, and does nothing else; 1.00 is what cannot be had for less. Medians, with the
-least and the most in parentheses, of pairs of server and loop run in turn on one core. Less is better.
-Every delivery was checked: nothing was lost, doubled or out of order.
+What a server spends, as a multiple of a **bare loop** that writes the same messages, encoded once
+with the least around them, one `send` for each delivery, and does nothing else; 1.00 is what cannot be
+had for less. Medians, with the least and the most in parentheses, of pairs of server and loop run in
+turn on one core. Less is better. Every delivery was checked: nothing was lost, doubled or out of order.
 [bench/README.md](../bench/README.md) says what each number means and how to get your own:
 
 ```sh
