@@ -3,8 +3,12 @@
 use bytes::{Buf, Bytes};
 use encke_proto::Output;
 use mio::net::TcpStream;
+use rustix::{
+    io::Errno,
+    net::{SendFlags, send},
+};
 use std::{
-    io::{ErrorKind, Result, Write},
+    io::{ErrorKind, Result},
     time::Instant,
 };
 
@@ -30,7 +34,7 @@ impl Rest {
     }
 
     /// Writes what the socket takes; whether that was all.
-    pub(super) fn write(&mut self, socket: &mut TcpStream, now: Instant) -> Result<bool> {
+    pub(super) fn write(&mut self, socket: &TcpStream, now: Instant) -> Result<bool> {
         loop {
             let Some(written) = write(socket, &self.first)? else {
                 return Ok(false);
@@ -51,7 +55,7 @@ impl Rest {
 
 /// Writes all of `output`; what the socket does not take is given back.
 pub(super) fn write_all(
-    socket: &mut TcpStream,
+    socket: &TcpStream,
     mut output: Output,
     now: Instant,
 ) -> Result<Option<Rest>> {
@@ -76,17 +80,20 @@ pub(super) fn write_all(
 }
 
 /// How much the socket took; `None` where it takes nothing for now.
-pub(super) fn write(socket: &mut TcpStream, bytes: &[u8]) -> Result<Option<usize>> {
+///
+/// By the system call itself: glibc's `send` first sees to it that the thread cannot be cancelled
+/// there, which costs 1.5 % of a delivery.
+pub(super) fn write(socket: &TcpStream, bytes: &[u8]) -> Result<Option<usize>> {
+    if bytes.is_empty() {
+        return Ok(Some(0));
+    }
     loop {
-        if bytes.is_empty() {
-            return Ok(Some(0));
+        match send(socket, bytes, SendFlags::NOSIGNAL) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => return Ok(Some(written)),
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
-        return match socket.write(bytes) {
-            Ok(0) => Err(ErrorKind::WriteZero.into()),
-            Ok(written) => Ok(Some(written)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
     }
 }

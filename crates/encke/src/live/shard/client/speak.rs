@@ -45,7 +45,7 @@ impl Client {
                     let Some(span) = spans.of(encoder, self.dialog.is_none(), cursor, items) else {
                         return self.speak(feeds, turn);
                     };
-                    match write(&mut self.socket, span.bytes()) {
+                    match write(&self.socket, span.bytes()) {
                         Err(error) => return self.fail(&error),
                         Ok(None) => {
                             self.block(&[], turn.now);
@@ -78,7 +78,7 @@ impl Client {
             None => {}
             Some(Busy::Lingering(_)) => return Ok(Next::Wait),
             Some(Busy::Blocked(rest)) => {
-                if !rest.write(&mut self.socket, turn.now)? {
+                if !rest.write(&self.socket, turn.now)? {
                     return Ok(Next::Wait);
                 }
                 self.busy = None;
@@ -102,7 +102,7 @@ impl Client {
             if chunked && all {
                 output.buffer().extend_from_slice(LAST_CHUNK);
             }
-            if let Some(rest) = write_all(&mut self.socket, output, turn.now)? {
+            if let Some(rest) = write_all(&self.socket, output, turn.now)? {
                 self.busy = Some(Box::new(Busy::Blocked(rest)));
                 return Ok(Next::Wait);
             }
