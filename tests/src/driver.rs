@@ -13,6 +13,9 @@ use crate::scratch::Scratch;
 
 const POLL: Duration = Duration::from_millis(20);
 
+/// How often a driver may find the port taken that it chose.
+const TRIES: usize = 5;
+
 /// Ends with everything it started when dropped; fields go in this order.
 pub(crate) struct Driver {
     port: u16,
@@ -40,12 +43,7 @@ impl Driver {
             Process::start(command)
         };
         let (driver, port) = match kind.ready() {
-            Some(marker) => {
-                let mut driver = start(0);
-                let port = driver.after(marker).await;
-                let port = port.trim_end_matches('.').parse();
-                (driver, port.expect("a driver prints its port"))
-            }
+            Some(marker) => on_a_port_of_its_own(|| start(0), marker).await,
             None => on_a_free_port(start).await,
         };
         Self {
@@ -63,6 +61,22 @@ impl Driver {
     pub(crate) fn scratch(&self) -> &Scratch {
         &self.scratch
     }
+}
+
+/// For a driver that chooses its port: tries again where that was free for IPv6 and not for IPv4.
+async fn on_a_port_of_its_own(start: impl Fn() -> Process, marker: &str) -> (Process, u16) {
+    let mut told = Vec::new();
+    for _ in 0..TRIES {
+        let mut driver = start();
+        match driver.find(marker).await {
+            Ok(port) => {
+                let port = port.trim_end_matches('.').parse();
+                return (driver, port.expect("a driver prints its port"));
+            }
+            Err(lines) => told = lines,
+        }
+    }
+    panic!("the driver printed no {marker:?} in {TRIES} tries, but {told:#?}");
 }
 
 /// For a driver that cannot choose its port: tries until it got the one it was told.

@@ -50,6 +50,15 @@ impl Process {
     /// # Panics
     /// When the program ends first, or prints no such line for a minute.
     pub async fn after(&mut self, marker: &str) -> String {
+        let found = self.find(marker).await;
+        found.unwrap_or_else(|seen| panic!("{} printed no {marker:?}, but {seen:#?}", self.name))
+    }
+
+    /// As [`after`](Self::after); or all that the program printed before it ended.
+    ///
+    /// # Panics
+    /// When it neither ends nor prints such a line for a minute.
+    pub(crate) async fn find(&mut self, marker: &str) -> Result<String, Vec<String>> {
         let mut seen = Vec::new();
         let search = async {
             while let Some(line) = self.lines.recv().await {
@@ -63,8 +72,10 @@ impl Process {
             }
             None
         };
-        let found = timeout(PATIENCE, search).await.ok().flatten();
-        found.unwrap_or_else(|| panic!("{} printed no {marker:?}, but {seen:#?}", self.name))
+        match timeout(PATIENCE, search).await {
+            Ok(found) => found.ok_or(seen),
+            Err(_) => panic!("{} printed no {marker:?}, but {seen:#?}", self.name),
+        }
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
