@@ -2,7 +2,7 @@
 //!
 //! To open a connection takes some 20 KB that its session does not need. glibc keeps what was freed
 //! below the highest piece in use, so a crowd that came at once would leave the process as large as
-//! it was then: by 0.1 to 1 KB for each of them, or by 4 KB where it came fastest.
+//! it was then.
 
 use std::time::Duration;
 

@@ -145,11 +145,11 @@ impl LiveSession {
             return false;
         };
         let told = state.up_to_date.as_ref();
-        let is = told.is_some_and(|told| told.will_wake(task)) && !self.is_to_end();
-        if is {
+        let up_to_date = told.is_some_and(|told| told.will_wake(task)) && !self.is_to_end();
+        if up_to_date {
             state.handed_over = None;
         }
-        is
+        up_to_date
     }
 
     /// Has the task woken when there is more, from now on.

@@ -239,7 +239,7 @@ impl<I: Inlet> Talk for ApplicationSocket<I> {
         }
     }
 
-    fn rest(&mut self, _: &Context<'_>, now: Instant) -> bool {
+    fn rest(&mut self, now: Instant) -> bool {
         // It is woken by the socket that takes what there is.
         if self.writable() == 0 || self.outbox.rest() {
             return true;

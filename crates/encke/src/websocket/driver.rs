@@ -123,7 +123,7 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
                 self.talk.handle_failure();
                 return Poll::Ready(End::Stalled);
             }
-            if !more && !due && self.talk.rest(cx, now.into_std()) {
+            if !more && !due && self.talk.rest(now.into_std()) {
                 return Poll::Pending;
             }
         }

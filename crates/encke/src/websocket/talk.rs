@@ -16,7 +16,7 @@ pub(crate) trait Talk {
     fn arm(&mut self, cx: &Context<'_>);
 
     /// Whether the task may sleep; if not, something has come up to be said.
-    fn rest(&mut self, _: &Context<'_>, _: Instant) -> bool {
+    fn rest(&mut self, _: Instant) -> bool {
         true
     }
 
