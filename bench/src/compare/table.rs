@@ -89,8 +89,12 @@ fn measured_on(cells: &Cells) -> String {
         let name = peer.title.split(',').next().unwrap_or_default();
         Some(format!("{name} {}", cell.version))
     });
-    let mut versions: Vec<String> = versions.collect();
-    versions.dedup();
+    let versions = versions.fold(Vec::new(), |mut all, version| {
+        if !all.contains(&version) {
+            all.push(version);
+        }
+        all
+    });
     let pairs = cells.all().iter().map(|cell| cell.subject.len()).min();
     let others = cells.all().iter().map(Cell::others).fold(0.0, f64::max);
     format!(
