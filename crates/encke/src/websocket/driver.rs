@@ -100,7 +100,7 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
         }
         self.poll_shutdown(cx, known);
         self.talk.arm(cx);
-        let now = Instant::now();
+        let mut now = Instant::now();
         self.talk.poll(cx, now.into_std());
         for _ in 0..READS_PER_POLL {
             let more = self.poll_read(cx, now);
@@ -114,7 +114,9 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
             }
             let due = self.poll_timers(cx, now);
             if due {
-                self.talk.poll(cx, now.into_std());
+                // Whoever is to hear of it does when this is polled again: what is due is written
+                // first, and its answer awaited from then on.
+                cx.waker().wake_by_ref();
             }
             if self.talk.phase() == Phase::Ended {
                 return Poll::Ready(End::Closed);
@@ -126,6 +128,8 @@ impl<'a, IO: AsyncRead + AsyncWrite + Unpin, T: Talk> Driver<'a, IO, T> {
             if !more && !due && self.talk.rest(now.into_std()) {
                 return Poll::Pending;
             }
+            // An application may have taken its time.
+            now = Instant::now();
         }
         cx.waker().wake_by_ref();
         Poll::Pending
