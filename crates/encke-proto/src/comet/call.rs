@@ -42,8 +42,8 @@ impl Call {
         let text = format!("{tag}{whom}");
         Self {
             start: 0,
-            len: text.len() as u16,
-            tag: tag.len() as u8,
+            len: u16::try_from(text.len()).expect("callbacks and origins are short"),
+            tag: u8::try_from(tag.len()).expect("nonces are short"),
             block: text.into(),
             target,
         }
