@@ -306,6 +306,28 @@ mod loom_tests {
     }
 
     #[test]
+    fn loom_a_reader_at_the_head_whose_mark_is_still_set_misses_nothing() {
+        loom::model(|| {
+            let log = log();
+            let mark = Arc::new(Mark::new());
+            let now = Instant::now();
+            let (attachment, mut cursor) = log.subscribe(Start::Head, mark.clone(), now).unwrap();
+            publish(&log);
+            assert!(attachment.read(&mut cursor, now).is_some());
+            let publisher = thread::spawn({
+                let log = log.clone();
+                move || publish(&log)
+            });
+            let woken = Arc::new(Woken(0.into()));
+            mark.arm(&woken.clone().into());
+            let seen = attachment.read(&mut cursor, now).is_some();
+            publisher.join().unwrap();
+            let woken = woken.0.load(loom::sync::atomic::Ordering::SeqCst);
+            assert!(seen || woken == 1, "neither seen nor woken");
+        });
+    }
+
+    #[test]
     fn loom_nothing_is_lost_between_placing_the_cursor_and_reading() {
         loom::model(|| {
             let log = log();
