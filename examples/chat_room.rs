@@ -39,7 +39,7 @@ async fn chat(
     room: ChannelHandle,
 ) -> Result<(), BoxError> {
     let (mut incoming, outgoing) = ws.accept().await?;
-    let mut heard = room.subscribe_recent(20);
+    let mut heard = room.subscribe_recent(20).await.unwrap();
     loop {
         tokio::select! {
             said = incoming.next() => match said {

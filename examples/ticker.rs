@@ -66,7 +66,7 @@ async fn follow(ws: Opening<codec::Text>, hub: Hub) -> Result<(), BoxError> {
                     let symbol = SYMBOLS.iter().find(|known| **known == symbol.as_str());
                     if let Some(symbol) = symbol && !followed.contains(symbol) {
                         followed.push(*symbol);
-                        quotes.push(hub.channel(format!("quotes/{symbol}"))?.subscribe_recent(20));
+                        quotes.push(hub.channel(format!("quotes/{symbol}"))?.subscribe_recent(20).await.unwrap());
                     }
                 }
                 None => return Ok(()),

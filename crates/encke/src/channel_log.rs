@@ -5,14 +5,26 @@
 //! nothing encoded and no item dropped while the lock is held.
 
 use crate::{
+    broker::{BrokerError, Snapshot},
     config::Retention,
     log::{Item, Log, Memory, Window},
     mark::{BoardMark, Mark},
+    replica::{Bounds, Heard, Replica, Ticket},
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
 use encke_proto::{Channel, Channels, Data, Epoch, Position, Publication, Read, Start};
 use slab::Slab;
-use std::{ops::Deref, sync::Arc, task::Waker, time::Instant};
+use std::{
+    ops::Deref,
+    pin::pin,
+    sync::Arc,
+    task::Waker,
+    time::{Duration, Instant},
+};
+use tokio::sync::Notify;
+
+/// How long a replica is kept up that nobody reads, so that who comes back finds it.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// One channel's log, shared by publishers, readers and the sweep.
 #[derive(Debug)]
@@ -20,11 +32,14 @@ pub(crate) struct ChannelLog {
     /// The one channel, shared with the sessions that listen to it alone.
     channels: Channels,
     retention: Retention,
-    epoch: Epoch,
-    /// The offset of the head, for those who look whether they stand there. Who has cleared its mark
-    /// sees what was published before that mark was set.
+    /// The position of the head, for those who look whether they stand there. Who has cleared its
+    /// mark sees what was published before that mark was set. The epoch is stored first, and loaded
+    /// last.
+    epoch: AtomicU64,
     head: AtomicU64,
     state: Mutex<State>,
+    /// Told whenever a replica was read; `None` where the log is all there is.
+    progress: Option<Box<Notify>>,
 }
 
 #[derive(Debug)]
@@ -35,6 +50,8 @@ struct State {
     idle_since: Option<Instant>,
     /// The hub has forgotten this log: whoever still holds it asks the hub for the next one.
     retired: bool,
+    /// `None` where the log is all there is.
+    replica: Option<Box<Replica>>,
 }
 
 /// What is told of news.
@@ -47,6 +64,13 @@ pub(crate) enum Reader {
 }
 
 impl Reader {
+    fn listeners(&self) -> u64 {
+        match self {
+            Self::Task(_) => 1,
+            Self::Shard(mark) => mark.listeners(),
+        }
+    }
+
     fn tell(&self) -> Option<Waker> {
         match self {
             Self::Task(mark) => mark.set(),
@@ -64,15 +88,25 @@ impl ChannelLog {
         Self {
             channels: Channels::new([channel]),
             retention,
-            epoch: start.epoch,
+            epoch: AtomicU64::new(start.epoch.number()),
             head: AtomicU64::new(start.offset),
             state: Mutex::new(State {
                 log: Log::new(start),
                 readers: Slab::new(),
                 idle_since: None,
                 retired: false,
+                replica: None,
             }),
+            progress: None,
         }
+    }
+
+    /// The log of a channel that a broker has, to be read from there before anyone is placed in it.
+    pub(crate) fn replica(channel: Channel, retention: Retention) -> Self {
+        let mut log = Self::new(channel, retention, Position::UNKNOWN);
+        log.progress = Some(Box::default());
+        lock(&log.state).replica = Some(Box::default());
+        log
     }
 
     pub(crate) fn channel(&self) -> &Channel {
@@ -96,7 +130,7 @@ impl ChannelLog {
             let position = Position::new(epoch, offset + 1);
             let item = Item::new(Publication::new(position, data.clone()), memory);
             state.log.append(Arc::new(item), &self.retention, now);
-            self.head.store(position.offset, Ordering::Release);
+            self.store_head(position);
             (position, state.set_marks())
         })?;
         wakers.into_iter().for_each(Waker::wake);
@@ -133,8 +167,9 @@ impl ChannelLog {
     /// Gives what follows `cursor`, which is moved behind it.
     pub(crate) fn read(&self, cursor: &mut Position, now: Instant) -> Option<Read<Arc<Item>>> {
         // Whoever reads to the end finds nothing once, and takes no lock for that.
-        let head = Position::new(self.epoch, self.head.load(Ordering::Acquire));
-        if *cursor == head {
+        let head = self.head.load(Ordering::Acquire);
+        let epoch = Epoch::new(self.epoch.load(Ordering::Relaxed));
+        if *cursor == Position::new(epoch, head) {
             return None;
         }
         self.with(|state| state.log.read(cursor, &self.retention, now))
@@ -158,7 +193,12 @@ impl ChannelLog {
                 return false;
             }
             let since = *state.idle_since.get_or_insert(now);
-            now.saturating_duration_since(since) >= self.retention.longest()
+            // What a broker keeps can be read again; here it would be lost.
+            let patience = match state.replica {
+                Some(_) => self.retention.window_age.max(LINGER),
+                None => self.retention.longest(),
+            };
+            now.saturating_duration_since(since) >= patience
         })
     }
 
@@ -178,6 +218,11 @@ impl ChannelLog {
     /// Drops the oldest item before its time; gives how many bytes it held.
     pub(crate) fn trim_oldest(&self) -> Option<usize> {
         self.with(|state| state.log.trim_oldest())
+    }
+
+    fn store_head(&self, head: Position) {
+        self.epoch.store(head.epoch.number(), Ordering::Relaxed);
+        self.head.store(head.offset, Ordering::Release);
     }
 
     /// Uses a log that was not retired, and is not idle any more.
@@ -203,6 +248,145 @@ impl ChannelLog {
     }
 }
 
+/// What a log does that a broker has too.
+impl ChannelLog {
+    /// Takes an announcement, and wakes whoever reads this log; whether it is to be read for it.
+    pub(crate) fn hear(
+        &self,
+        position: Position,
+        data: Data,
+        memory: &Arc<Memory>,
+        now: Instant,
+    ) -> Option<Heard> {
+        let (heard, wakers) = self.with_replica(|replica, state| {
+            let bounds = Bounds {
+                retention: &self.retention,
+                memory,
+            };
+            let heard = replica.handle_announcement(&mut state.log, position, data, &bounds, now);
+            (heard, self.tell(state))
+        })?;
+        wakers.into_iter().for_each(Waker::wake);
+        Some(heard)
+    }
+
+    /// Wants a read that begins from here on; whether the caller has to begin it.
+    pub(crate) fn want_read(&self) -> Option<(Ticket, bool)> {
+        self.with_replica(|replica, _| replica.want_read())
+    }
+
+    /// Begins a read, behind the position given; `None` where the hub has forgotten this log.
+    pub(crate) fn begin_read(&self) -> Option<Option<Position>> {
+        self.with_replica(|replica, state| {
+            (!state.retired).then(|| replica.begin_read(&state.log))
+        })?
+    }
+
+    /// Takes the answer to a read, and wakes who waits for it; whether to begin another.
+    pub(crate) fn handle_read(
+        &self,
+        answer: Result<Snapshot, BrokerError>,
+        memory: &Arc<Memory>,
+        now: Instant,
+    ) -> bool {
+        let handled = self.with_replica(|replica, state| {
+            let bounds = Bounds {
+                retention: &self.retention,
+                memory,
+            };
+            let again = replica.handle_read(&mut state.log, answer, &bounds, now);
+            (again, self.tell(state))
+        });
+        let (again, wakers) = handled.unwrap_or_default();
+        wakers.into_iter().for_each(Waker::wake);
+        if let Some(progress) = &self.progress {
+            progress.notify_waiters();
+        }
+        again
+    }
+
+    /// Whether the log can be used.
+    pub(crate) fn is_known(&self) -> bool {
+        let is_known = self.with_replica(|replica, _| replica.is_known());
+        is_known.unwrap_or(true)
+    }
+
+    /// Returns when the log can be used: at once, where it was read before.
+    pub(crate) async fn known(&self) {
+        self.progress_until(|replica, _| replica.is_known().then_some(()))
+            .await;
+    }
+
+    /// Returns when a read has ended.
+    pub(crate) async fn outcome(&self, ticket: Ticket) -> Result<(), BrokerError> {
+        let outcome = self.progress_until(|replica, _| replica.outcome(ticket));
+        outcome.await.unwrap_or(Ok(()))
+    }
+
+    /// Whether the log has to be read before a client can be told what follows its position.
+    pub(crate) fn is_news(&self, position: Position) -> bool {
+        let is_news = self.with_replica(|replica, state| replica.is_news(&state.log, position));
+        is_news.unwrap_or(false)
+    }
+
+    /// The log was read for this position.
+    pub(crate) fn was_read_for(&self, position: Position) {
+        self.with_replica(|replica, state| replica.was_in_vain(&state.log, position));
+    }
+
+    /// Where it stands, if it was read and nothing was announced since this was last asked.
+    pub(crate) fn quiet_at(&self) -> Option<Position> {
+        self.with_replica(|replica, state| {
+            let heard = replica.take_heard();
+            (replica.is_known() && !heard).then(|| state.log.head())
+        })?
+    }
+
+    /// How many listen here.
+    pub(crate) fn listeners(&self) -> u64 {
+        self.with(|state| {
+            let readers = state.readers.iter();
+            readers.map(|(_, reader)| reader.listeners()).sum()
+        })
+    }
+
+    /// Waits until there is an answer; `None` where there is no replica.
+    async fn progress_until<T>(
+        &self,
+        mut ask: impl FnMut(&mut Replica, &mut State) -> Option<T>,
+    ) -> Option<T> {
+        let progress = self.progress.as_ref()?;
+        loop {
+            let mut progressed = pin!(progress.notified());
+            progressed.as_mut().enable();
+            if let Some(answer) = self.with_replica(&mut ask)? {
+                return Some(answer);
+            }
+            progressed.await;
+        }
+    }
+
+    fn with_replica<T>(&self, use_it: impl FnOnce(&mut Replica, &mut State) -> T) -> Option<T> {
+        self.with(|state| {
+            let mut replica = state.replica.take()?;
+            let value = use_it(&mut replica, state);
+            state.replica = Some(replica);
+            Some(value)
+        })
+    }
+
+    /// Marks every reader, if the log has moved on.
+    fn tell(&self, state: &mut State) -> Vec<Waker> {
+        let head = state.log.head();
+        let epoch = Epoch::new(self.epoch.load(Ordering::Relaxed));
+        if Position::new(epoch, self.head.load(Ordering::Relaxed)) == head {
+            return Vec::new();
+        }
+        self.store_head(head);
+        state.set_marks()
+    }
+}
+
 impl State {
     fn set_marks(&self) -> Vec<Waker> {
         self.readers
@@ -212,7 +396,7 @@ impl State {
     }
 
     fn is_idle(&self) -> bool {
-        self.readers.is_empty() && self.log.is_empty()
+        self.readers.is_empty() && (self.log.is_empty() || self.replica.is_some())
     }
 }
 

@@ -20,6 +20,9 @@ pub struct HubConfig {
     pub(crate) memory_limit: usize,
     pub(crate) keep_alive: Duration,
     pub(crate) stall_limit: Duration,
+    pub(crate) idempotency_window: Duration,
+    pub(crate) broker_patience: Duration,
+    pub(crate) check_period: Duration,
 }
 
 /// The two bounds of a log. A publication leaves when it is outside both.
@@ -50,6 +53,9 @@ impl Default for HubConfig {
             memory_limit: 256 << 20,
             keep_alive: Duration::from_secs(25),
             stall_limit: Duration::from_secs(10),
+            idempotency_window: Duration::from_secs(5 * 60),
+            broker_patience: Duration::from_secs(5),
+            check_period: Duration::from_secs(10),
         }
     }
 }
@@ -103,6 +109,35 @@ impl HubConfig {
     /// that one drops it.
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.stall_limit = limit;
+        self
+    }
+
+    /// How long the [key of a publication](crate::Publish::idempotency_key) is remembered.
+    ///
+    /// Default: 5 minutes. Raise it where publishers try again for longer. A key takes some hundred
+    /// bytes for that long; a hub of its own keeps 16 MiB of them, and forgets the oldest first.
+    pub fn idempotency_window(mut self, window: Duration) -> Self {
+        self.idempotency_window = window;
+        self
+    }
+
+    /// How long publishing, and a session on a channel that is new to this node, wait for a broker
+    /// that is away.
+    ///
+    /// Default: 5 seconds. Zero gives an error at once. While a broker is there but slow, it has 5
+    /// seconds to answer whatever this says.
+    pub fn broker_patience(mut self, patience: Duration) -> Self {
+        self.broker_patience = patience;
+        self
+    }
+
+    /// How often a broker is asked where channels stand on which nothing was heard.
+    ///
+    /// Default: 10 seconds, each time between a half and one and a half of them. It bounds how late a
+    /// publication is whose announcement was lost in silence; the question costs the engine a few
+    /// microseconds per channel and node. Also how often each node tells how many listen.
+    pub fn check_period(mut self, period: Duration) -> Self {
+        self.check_period = period;
         self
     }
 }

@@ -1,32 +1,23 @@
 //! This node's channels and sessions.
 
-use crate::{
-    channel_log::{Attachment, ChannelLog, Retired},
-    config::HubConfig,
-    live::{Live, SessionHandle},
-    log::Memory,
-    mark::Mark,
-    publish::Publish,
-    stats::{Counters, Stats},
-    subscription::Subscription,
-};
-use encke_proto::{Channel, Data, Epoch, InvalidChannel, Position, Start};
-use slab::Slab;
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-    fmt,
-    pin::pin,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
-use tokio::{sync::Notify, task::AbortHandle};
+mod replication;
+mod shared;
 
-/// How often a hub looks for what has expired, who is to be pinged and who has stalled.
-const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+pub(crate) use self::shared::Shared;
+
+use self::replication::Replication;
+use crate::{
+    broker::Broker,
+    channel_stats::ChannelStats,
+    config::HubConfig,
+    connect::{self, ConnectError},
+    live::Live,
+    publish::Publish,
+    stats::Stats,
+    subscribe::{Subscribe, Unavailable},
+};
+use encke_proto::{Channel, Data, InvalidChannel, Position, Start};
+use std::{fmt, pin::pin, sync::Arc};
 
 /// The channels of this node and the sessions that listen to them. Cheap to clone.
 ///
@@ -43,7 +34,7 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub = Hub::new(HubConfig::default());
 /// let news = hub.channel("news")?;
-/// let mut subscription = news.subscribe();
+/// let mut subscription = news.subscribe().await?;
 /// let position = news.publish("kiki").await?;
 /// let Some(Delivery::Publication(publication)) = subscription.next().await else {
 ///     panic!("no publication");
@@ -60,20 +51,71 @@ impl Hub {
     /// A hub that keeps its channels in memory.
     pub fn new(config: HubConfig) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                config,
-                epoch: Epoch::new(crate::random::number()),
-                logs: RwLock::default(),
-                memory: Arc::default(),
-                trimming: Mutex::new(()),
-                counters: Counters::default(),
-                sessions: Mutex::default(),
-                in_shards: AtomicUsize::new(0),
-                drained: Notify::new(),
-                closing: AtomicBool::new(false),
-                sweep: Mutex::default(),
-            }),
+            shared: Arc::new(Shared::new(config, None)),
         }
+    }
+
+    /// A hub with the channels of a broker, which every hub connected to it shares.
+    ///
+    /// | URL | broker |
+    /// |---|---|
+    /// | `memory:` | none: as [`new`](Self::new) |
+    /// | `redis://HOST:PORT`, `rediss://` for TLS | Redis 6.2 or Valkey; Redis Cluster 7.0 (feature `redis`) |
+    /// | `redis+sentinel://HOST:PORT,HOST:PORT/MASTER` | the master that Sentinels name (feature `redis`) |
+    /// | `nats://HOST:PORT`, `tls://` for TLS | NATS 2.9 with JetStream (feature `nats`) |
+    ///
+    /// Every one takes `USER:PASSWORD@` before its host, and several hosts with commas between.
+    /// All hubs of a broker should be given the same [history](HubConfig::history).
+    ///
+    /// A channel costs a hub nothing while nobody listens to it there. What a broker that fails does
+    /// to subscribers is told in [docs/brokers.md].
+    ///
+    /// [docs/brokers.md]: https://github.com/encke-rs/encke/blob/main/docs/brokers.md
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] where the URL makes no sense, or the broker cannot be reached, does not let
+    /// this hub in, or is none that it could rely on.
+    ///
+    /// ```
+    /// use encke::Hub;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let url = std::env::var("BROKER").unwrap_or("memory:".into());
+    /// let hub = Hub::connect(&url).await?;
+    /// assert!(hub.is_ready());
+    /// # Ok(()) }
+    /// ```
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::connect_with(url, HubConfig::default()).await
+    }
+
+    /// As [`connect`](Self::connect), with a configuration.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, config: HubConfig) -> Result<Self, ConnectError> {
+        connect::connect(url, config).await
+    }
+
+    /// A hub over this broker.
+    pub(crate) fn over(config: HubConfig, broker: Arc<dyn Broker>) -> Self {
+        let shared = Arc::new(Shared::new(config, Some(Replication::new(broker))));
+        if let Some(replication) = &shared.replication {
+            replication.start(&shared);
+        }
+        Self { shared }
+    }
+
+    /// Whether new sessions and publications can be taken: the hub was not shut down, and the broker
+    /// can be asked.
+    ///
+    /// For a load balancer that asks where to send requests. It is nothing to restart a process for:
+    /// sessions go on while a broker is away.
+    pub fn is_ready(&self) -> bool {
+        let replication = self.shared.replication.as_ref();
+        !self.shared.is_closing() && replication.is_none_or(|broker| broker.down().is_none())
     }
 
     /// The channel of this name, which need not exist before.
@@ -104,10 +146,7 @@ impl Hub {
     /// drains its connections sees each response end with its last chunk. Wait for
     /// [`drained`](Self::drained) where the server does not wait for sessions.
     pub fn shutdown(&self) {
-        self.shared.closing.store(true, Ordering::Release);
-        for log in self.shared.all_logs() {
-            log.wake_readers();
-        }
+        self.shared.close();
     }
 
     /// Resolves when no session is connected any more; at once where none is.
@@ -166,8 +205,8 @@ impl ChannelHandle {
         Publish::new(self.hub.clone(), self.channel.clone(), data.into())
     }
 
-    /// Everything published from this call on.
-    pub fn subscribe(&self) -> Subscription {
+    /// Everything published from when this is awaited on.
+    pub fn subscribe(&self) -> Subscribe {
         self.start(Start::Head)
     }
 
@@ -175,277 +214,34 @@ impl ChannelHandle {
     ///
     /// What it has no more comes as a gap first; so does all of it where the position is not
     /// known.
-    pub fn subscribe_since(&self, position: Position) -> Subscription {
+    pub fn subscribe_since(&self, position: Position) -> Subscribe {
         self.start(Start::After(position))
     }
 
     /// Up to this many of the newest publications, then what is published.
-    pub fn subscribe_recent(&self, publications: usize) -> Subscription {
+    pub fn subscribe_recent(&self, publications: usize) -> Subscribe {
         self.start(Start::Recent(publications))
     }
 
-    fn start(&self, start: Start) -> Subscription {
-        let mark = Arc::new(Mark::new());
-        let (attachment, position) = self.hub.attach(&self.channel, start, &mark);
-        Subscription::new(self.hub.clone(), attachment, position, mark)
+    /// How many listen to the channel, on all nodes, and where it stands.
+    ///
+    /// Over a broker the other nodes' numbers are up to
+    /// [`HubConfig::check_period`] old, and those of a node that died count for up to three of them.
+    ///
+    /// # Errors
+    ///
+    /// Where the broker cannot be asked.
+    pub async fn stats(&self) -> Result<ChannelStats, Unavailable> {
+        self.hub.channel_stats(&self.channel).await
+    }
+
+    fn start(&self, start: Start) -> Subscribe {
+        Subscribe::new(self.hub.clone(), self.channel.clone(), start)
     }
 }
 
 impl fmt::Debug for ChannelHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ChannelHandle").field(&self.channel).finish()
-    }
-}
-
-/// What the parts of a hub share.
-pub(crate) struct Shared {
-    pub(crate) config: HubConfig,
-    pub(crate) counters: Counters,
-    epoch: Epoch,
-    logs: RwLock<Logs>,
-    memory: Arc<Memory>,
-    /// Held by the one publisher that trims.
-    trimming: Mutex<()>,
-    sessions: Mutex<Slab<SessionHandle>>,
-    /// Sessions whose sockets are in shards, which watch them themselves.
-    in_shards: AtomicUsize,
-    /// Told when no session is left.
-    drained: Notify,
-    closing: AtomicBool,
-    sweep: Mutex<Option<AbortHandle>>,
-}
-
-#[derive(Default)]
-struct Logs {
-    by_channel: HashMap<Channel, Arc<ChannelLog>>,
-    /// No log that was dropped had a higher offset; new ones start above it, so that no position
-    /// is used twice.
-    floor: u64,
-}
-
-impl Shared {
-    pub(crate) fn now() -> Instant {
-        tokio::time::Instant::now().into_std()
-    }
-
-    fn stats(&self) -> Stats {
-        let sessions = self.lock_sessions();
-        let detached = self.in_shards.load(Ordering::Relaxed);
-        let attached = sessions.len();
-        drop(sessions);
-        Stats {
-            channels: self.read_logs().by_channel.len(),
-            sessions: attached + detached,
-            detached,
-            memory: self.memory.bytes(),
-            ..self.counters.snapshot()
-        }
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-
-    /// Appends to the channel's log.
-    pub(crate) fn publish(self: &Arc<Self>, channel: &Channel, data: &Data) -> Position {
-        let now = Self::now();
-        let position = self.with_log(channel, |log| log.publish(data, &self.memory, now));
-        self.counters.published();
-        self.trim(now);
-        position
-    }
-
-    /// Publishes what a client says, but not once the hub is shut down.
-    pub(crate) fn publish_if_open(self: &Arc<Self>, channel: &Channel, data: &Data) {
-        if !self.is_closing() {
-            self.publish(channel, data);
-        }
-    }
-
-    /// Adds a reader to the channel's log.
-    pub(crate) fn attach(
-        self: &Arc<Self>,
-        channel: &Channel,
-        start: Start,
-        mark: &Arc<Mark>,
-    ) -> (Attachment, Position) {
-        let now = Self::now();
-        self.with_log(channel, |log| log.subscribe(start, mark.clone(), now))
-    }
-
-    /// Has the session pinged and watched; it is forgotten by [`Self::leave`].
-    pub(crate) fn join(self: &Arc<Self>, session: SessionHandle) -> usize {
-        self.start_sweep();
-        self.lock_sessions().insert(session)
-    }
-
-    pub(crate) fn leave(&self, session: usize) {
-        let left = self.lock_sessions().remove(session);
-        drop(left);
-        self.tell_if_drained();
-    }
-
-    /// As [`Self::leave`], for a session that goes to a shard; `None` where it has left.
-    pub(crate) fn detach(&self, session: Option<usize>) {
-        // Under the lock, so that nobody counts it twice.
-        let mut sessions = self.lock_sessions();
-        self.in_shards.fetch_add(1, Ordering::Relaxed);
-        let session = session.map(|session| sessions.remove(session));
-        drop(sessions);
-        drop(session);
-    }
-
-    /// A session of a shard ended.
-    pub(crate) fn left_shard(&self) {
-        self.in_shards.fetch_sub(1, Ordering::Relaxed);
-        self.tell_if_drained();
-    }
-
-    fn has_drained(&self) -> bool {
-        // The lock, which a session that goes to a shard holds, orders what is counted apart.
-        self.lock_sessions().is_empty() && self.in_shards.load(Ordering::Relaxed) == 0
-    }
-
-    fn tell_if_drained(&self) {
-        if self.has_drained() {
-            self.drained.notify_waiters();
-        }
-    }
-
-    /// Uses the channel's log, made if need be; again where it was retired in between.
-    fn with_log<T>(
-        self: &Arc<Self>,
-        channel: &Channel,
-        mut use_log: impl FnMut(&Arc<ChannelLog>) -> Result<T, Retired>,
-    ) -> T {
-        loop {
-            let found = self.read_logs().by_channel.get(channel).cloned();
-            let log = found.unwrap_or_else(|| self.make_log(channel));
-            if let Ok(value) = use_log(&log) {
-                return value;
-            }
-        }
-    }
-
-    fn make_log(self: &Arc<Self>, channel: &Channel) -> Arc<ChannelLog> {
-        self.start_sweep();
-        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
-        let start = Position::new(self.epoch, logs.floor);
-        let retention = self.config.retention;
-        logs.by_channel
-            .entry(channel.clone())
-            .or_insert_with(|| Arc::new(ChannelLog::new(channel.clone(), retention, start)))
-            .clone()
-    }
-
-    /// Drops the oldest publications of all channels while they hold more than they may.
-    pub(crate) fn trim(&self, now: Instant) {
-        let limit = self.config.memory_limit;
-        let excess = self.memory.bytes().saturating_sub(limit);
-        if excess == 0 {
-            return;
-        }
-        let Ok(_trimming) = self.trimming.try_lock() else {
-            return;
-        };
-        // A sixteenth more than needed, so that a full hub does not do this at every publish.
-        let mut wanted = excess + limit / 16;
-        let logs = self.all_logs();
-        let mut oldest: BinaryHeap<_> = logs
-            .iter()
-            .enumerate()
-            .filter_map(|(index, log)| Some(Reverse((log.oldest(now)?, index))))
-            .collect();
-        while let Some(Reverse((_, index))) = oldest.pop() {
-            let Some(bytes) = logs[index].trim_oldest() else {
-                continue;
-            };
-            self.counters.trimmed();
-            wanted = wanted.saturating_sub(bytes);
-            if wanted == 0 {
-                break;
-            }
-            oldest.extend(logs[index].oldest(now).map(|age| Reverse((age, index))));
-        }
-    }
-
-    /// Starts the sweep, also again where the runtime it was started in has ended.
-    fn start_sweep(self: &Arc<Self>) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let mut running = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.as_ref().is_none_or(AbortHandle::is_finished) {
-            *running = Some(runtime.spawn(sweep(Arc::downgrade(self))).abort_handle());
-        }
-    }
-
-    fn sweep_once(&self, now: Instant) {
-        let mut unused = self.all_logs();
-        unused.retain(|log| log.sweep(now));
-        self.retire(unused);
-        self.trim(now);
-        let sessions: Vec<_> = self
-            .lock_sessions()
-            .iter()
-            .map(|(_, session)| session.clone())
-            .collect();
-        for session in sessions {
-            session.sweep(now);
-        }
-    }
-
-    fn retire(&self, unused: Vec<Arc<ChannelLog>>) {
-        if unused.is_empty() {
-            return;
-        }
-        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
-        for log in unused {
-            if let Some(head) = log.retire() {
-                logs.floor = logs.floor.max(head);
-                logs.by_channel.remove(log.channel());
-            }
-        }
-        if logs.by_channel.capacity() > 4 * logs.by_channel.len() {
-            logs.by_channel.shrink_to_fit();
-        }
-    }
-
-    fn all_logs(&self) -> Vec<Arc<ChannelLog>> {
-        self.read_logs().by_channel.values().cloned().collect()
-    }
-
-    fn read_logs(&self) -> std::sync::RwLockReadGuard<'_, Logs> {
-        self.logs.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_sessions(&self) -> std::sync::MutexGuard<'_, Slab<SessionHandle>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("stats", &self.stats()).finish()
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        let sweep = self.sweep.get_mut();
-        if let Some(sweep) = sweep.unwrap_or_else(PoisonError::into_inner) {
-            sweep.abort();
-        }
-    }
-}
-
-/// Drops what has expired, once a period, while the hub lives.
-async fn sweep(hub: Weak<Shared>) {
-    let mut ticks = tokio::time::interval(SWEEP_PERIOD);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(hub) = hub.upgrade() else { return };
-        hub.sweep_once(Shared::now());
     }
 }

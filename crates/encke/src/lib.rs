@@ -33,6 +33,10 @@
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
+    not(any(feature = "nats", feature = "redis")),
+    allow(dead_code, reason = "the use of a broker, where there is none")
+)]
+#![cfg_attr(
     not(target_os = "linux"),
     allow(
         dead_code,
@@ -50,8 +54,14 @@ pub use encke_proto::{
 mod config;
 pub use self::config::HubConfig;
 
+mod connect;
+pub use self::connect::ConnectError;
+
 mod publish;
 pub use self::publish::{Publish, PublishError, PublishFuture};
+
+mod subscribe;
+pub use self::subscribe::{Subscribe, Unavailable};
 
 mod subscription;
 pub use self::subscription::{Delivery, Subscription};
@@ -59,10 +69,16 @@ pub use self::subscription::{Delivery, Subscription};
 mod stats;
 pub use self::stats::Stats;
 
+mod channel_stats;
+pub use self::channel_stats::ChannelStats;
+
+mod broker;
 mod channel_log;
+mod idempotency;
 mod log;
 mod mark;
 mod random;
+mod replica;
 mod sync;
 
 mod origin;

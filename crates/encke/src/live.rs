@@ -8,6 +8,7 @@ mod listen;
 mod publish;
 mod query;
 mod request;
+mod saying;
 mod session;
 #[cfg(target_os = "linux")]
 mod shard;
@@ -252,9 +253,9 @@ impl Live {
                     publishes,
                     config: config.clone(),
                 };
-                listen::open_socket(&self.hub, &request, channels, listen, socket)
+                listen::open_socket(&self.hub, &request, channels, listen, socket).await
             }
-            None => listen::listen(&self.hub, &self.settings, &request, channels, listen),
+            None => listen::listen(&self.hub, &self.settings, &request, channels, listen).await,
         }
     }
 

@@ -4,10 +4,11 @@
 //! that does. No time is asked here: it is an argument.
 
 mod item;
+mod lineage;
 mod window;
 
 use crate::config::Retention;
-use encke_proto::{Epoch, Gap, Position, Read, Start};
+use encke_proto::{Epoch, Gap, Position, Publication, Read, Start};
 use std::{
     collections::VecDeque,
     mem,
@@ -16,6 +17,9 @@ use std::{
 };
 
 pub(crate) use item::{Item, Memory};
+#[cfg(any(feature = "nats", feature = "redis"))]
+pub(crate) use lineage::Branch;
+pub(crate) use lineage::Lineage;
 pub(crate) use window::Window;
 
 /// An append-only log with two bounds: history, for newcomers, and the live window, for cursors
@@ -23,6 +27,8 @@ pub(crate) use window::Window;
 #[derive(Debug)]
 pub(crate) struct Log {
     epoch: Epoch,
+    /// The epochs that this one continues.
+    lineage: Lineage,
     /// What was before this offset is not known to this log.
     start: u64,
     /// Offset of the newest publication there ever was.
@@ -52,6 +58,7 @@ impl Log {
     pub(crate) fn new(position: Position) -> Self {
         Self {
             epoch: position.epoch,
+            lineage: Lineage::default(),
             start: position.offset,
             head: position.offset,
             items: VecDeque::new(),
@@ -75,19 +82,68 @@ impl Log {
         self.items.is_empty()
     }
 
-    /// Appends a publication, whose position follows the head.
+    /// Appends a publication made now, whose position follows the head.
     pub(crate) fn append(&mut self, item: Arc<Item>, retention: &Retention, now: Instant) {
+        self.append_made(item, now);
+        self.expire(retention, now);
+    }
+
+    /// Appends a publication made at another time, whose position follows the head.
+    pub(crate) fn append_made(&mut self, item: Arc<Item>, at: Instant) {
         let Position { epoch, offset } = item.publication().position;
         debug_assert_eq!((self.epoch, self.head + 1), (epoch, offset));
         self.head = offset;
         let before = self.appended;
         self.appended += ITEM_WEIGHT + item.publication().data.len() as u64;
-        self.items.push_back(Entry {
-            item,
-            at: now,
-            before,
-        });
-        self.expire(retention, now);
+        self.items.push_back(Entry { item, at, before });
+    }
+
+    /// Goes on behind this offset, which is not below the head: what was between is lost, and so is
+    /// what was kept.
+    pub(crate) fn skip_to(&mut self, offset: u64) {
+        debug_assert!(self.head <= offset);
+        while self.trim_oldest().is_some() {}
+        self.head = offset;
+    }
+
+    /// Goes on in an epoch whose lineage has this log's: what it has up to there stands, and the
+    /// rest never was.
+    pub(crate) fn continue_in(&mut self, epoch: Epoch, lineage: Lineage, memory: &Arc<Memory>) {
+        let until = lineage.until(self.epoch).unwrap_or(0);
+        while self.head > until
+            && let Some(entry) = self.items.pop_back()
+        {
+            self.appended = entry.before;
+            self.gone.push(entry.item);
+            self.head -= 1;
+        }
+        self.head = self.head.min(until);
+        self.epoch = epoch;
+        self.lineage = lineage;
+        for entry in &mut self.items {
+            let Publication { position, data, .. } = entry.item.publication();
+            let position = Position::new(epoch, position.offset);
+            let item = Item::new(Publication::new(position, data.clone()), memory);
+            self.gone
+                .push(mem::replace(&mut entry.item, Arc::new(item)));
+        }
+    }
+
+    /// Begins anew at `position`, of a log whose offsets can be counted from the first on.
+    pub(crate) fn begin_anew(&mut self, position: Position, lineage: Lineage) {
+        while self.trim_oldest().is_some() {}
+        self.epoch = position.epoch;
+        self.lineage = lineage;
+        self.start = 0;
+        self.head = position.offset;
+    }
+
+    /// Whether it can tell what follows `position` without asking anyone.
+    pub(crate) fn knows(&self, position: Position) -> bool {
+        match position.epoch == self.epoch {
+            true => position.offset <= self.head,
+            false => self.lineage.until(position.epoch).is_some(),
+        }
     }
 
     /// Where a new subscription starts; a newcomer not further back than the history goes.
@@ -114,11 +170,20 @@ impl Log {
         self.expire(retention, now);
         let first = self.first();
         let before_first = Position::new(self.epoch, first - 1);
-        if cursor.epoch != self.epoch || cursor.offset > self.head {
-            *cursor = before_first;
+        let uncounted = match self.lineage.until(cursor.epoch) {
+            // Seen and lost since. What is given next, it has not seen.
+            Some(until) if cursor.offset > until => Some(until.min(self.head)),
+            Some(_) => {
+                cursor.epoch = self.epoch;
+                None
+            }
+            None => (cursor.epoch != self.epoch || cursor.offset > self.head).then_some(0),
+        };
+        if let Some(after) = uncounted {
+            *cursor = Position::new(self.epoch, after.max(before_first.offset));
             return Some(Read::Gap(Gap {
                 from: None,
-                to: before_first,
+                to: *cursor,
             }));
         }
         if cursor.offset == self.head {
@@ -216,7 +281,7 @@ fn age(entry: &Entry, now: Instant) -> Duration {
 mod tests {
     use super::*;
     use crate::HubConfig;
-    use encke_proto::{Data, Publication};
+    use encke_proto::Data;
     use proptest::prelude::*;
 
     const EPOCH: Epoch = Epoch::new(9);

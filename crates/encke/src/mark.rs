@@ -4,7 +4,7 @@
 //! then calls [`Mark::set`]. Whichever comes first, the reader sees the publication or is woken
 //! after it; and it is woken once, however much is published before it reads again.
 
-use crate::sync::{AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 #[cfg(not(encke_loom))]
 use futures_util::task::AtomicWaker;
 #[cfg(encke_loom)]
@@ -99,6 +99,8 @@ pub(crate) struct BoardMark {
     board: Arc<Board>,
     key: u32,
     set: AtomicBool,
+    /// How many listen to the log through that task.
+    listeners: AtomicU64,
 }
 
 impl BoardMark {
@@ -107,7 +109,18 @@ impl BoardMark {
             board,
             key,
             set: AtomicBool::new(false),
+            listeners: AtomicU64::new(0),
         }
+    }
+
+    /// How many listen to the log through that task.
+    pub(crate) fn listeners(&self) -> u64 {
+        self.listeners.load(Ordering::Relaxed)
+    }
+
+    /// So many do now.
+    pub(crate) fn set_listeners(&self, listeners: usize) {
+        self.listeners.store(listeners as u64, Ordering::Relaxed);
     }
 
     /// Clears the mark, for a reader about to look at its log.

@@ -11,6 +11,12 @@ pub(crate) fn number() -> u64 {
         .max(1)
 }
 
+/// A random fraction, from 0 up to 1.
+pub(crate) fn fraction() -> f64 {
+    let number = getrandom::u32().unwrap_or(u32::MAX / 2);
+    f64::from(number) / (f64::from(u32::MAX) + 1.0)
+}
+
 /// Random bytes.
 ///
 /// # Panics

@@ -18,8 +18,10 @@ pub struct Stats {
     pub detached: usize,
     /// Bytes of publications held now, in every form.
     pub memory: usize,
-    /// Publications.
+    /// Publications made by this hub.
     pub published: u64,
+    /// Reads of a channel from a broker: one for all who wait for it.
+    pub history_reads: u64,
     /// Gaps that subscribers were told of.
     pub gaps: u64,
     /// Publications dropped early to stay within the memory limit.
@@ -36,6 +38,7 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     published: AtomicU64,
+    history_reads: AtomicU64,
     gaps: AtomicU64,
     trimmed: AtomicU64,
     gone: AtomicU64,
@@ -46,6 +49,10 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn published(&self) {
         self.published.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn history_read(&self) {
+        self.history_reads.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn gap(&self) {
@@ -69,6 +76,7 @@ impl Counters {
     pub(crate) fn snapshot(&self) -> Stats {
         Stats {
             published: self.published.load(Relaxed),
+            history_reads: self.history_reads.load(Relaxed),
             gaps: self.gaps.load(Relaxed),
             trimmed: self.trimmed.load(Relaxed),
             gone: self.gone.load(Relaxed),

@@ -26,11 +26,11 @@ async fn recover_from_57_after(wait: Duration) -> (Hub, Delivery, Vec<u64>) {
     let hub = Hub::default();
     let news = hub.channel("news").unwrap();
     publish(&news, 57).await;
-    let seen = news.subscribe().position();
+    let seen = news.subscribe().await.unwrap().position();
     publish(&news, 3).await;
     tokio::time::sleep(wait).await;
     publish(&news, 60).await;
-    let mut late = news.subscribe_since(seen);
+    let mut late = news.subscribe_since(seen).await.unwrap();
     let first = ready(&mut late).unwrap();
     let rest = std::iter::from_fn(|| ready(&mut late)).map(|delivery| match delivery {
         Delivery::Publication(publication) => publication.position.offset,
@@ -65,9 +65,9 @@ async fn a_channel_nobody_uses_costs_nothing_once_it_expired() {
     for name in 0..100 {
         let channel = hub.channel(name.to_string()).unwrap();
         publish(&channel, 3).await;
-        drop(channel.subscribe());
+        drop(channel.subscribe().await.unwrap());
     }
-    let kept = hub.channel("kept").unwrap().subscribe();
+    let kept = hub.channel("kept").unwrap().subscribe().await.unwrap();
     assert_eq!(hub.stats().channels, 101);
     tokio::time::sleep(Duration::from_secs(302)).await;
     assert_eq!(hub.stats().memory, 0);
@@ -83,13 +83,13 @@ async fn the_last_listener_of_a_quiet_channel_comes_back_to_no_gap() {
     let hub = Hub::default();
     let (busy, quiet) = (hub.channel("busy").unwrap(), hub.channel("quiet").unwrap());
     publish(&quiet, 1).await;
-    let listener = quiet.subscribe();
+    let listener = quiet.subscribe().await.unwrap();
     tokio::time::sleep(Duration::from_secs(400)).await;
     let seen = listener.position();
     drop(listener);
     publish(&busy, 50).await;
     tokio::time::sleep(Duration::from_secs(200)).await;
-    let mut back = quiet.subscribe_since(seen);
+    let mut back = quiet.subscribe_since(seen).await.unwrap();
     assert_eq!(ready(&mut back), None);
     publish(&quiet, 1).await;
     assert!(matches!(ready(&mut back), Some(Delivery::Publication(_))));
@@ -114,7 +114,7 @@ async fn no_position_is_used_twice() {
 async fn a_slow_subscriber_holds_nobody_up_and_is_told_what_it_lost() {
     let hub = Hub::new(HubConfig::default().history(10, Duration::from_secs(60)));
     let news = hub.channel("news").unwrap();
-    let mut slow = news.subscribe();
+    let mut slow = news.subscribe().await.unwrap();
     let large = "x".repeat(100_000);
     for _ in 0..100 {
         news.publish(large.as_str()).await.unwrap();
@@ -152,16 +152,19 @@ async fn the_memory_limit_holds_for_all_channels_together_oldest_first() {
         }
     }
     assert!(hub.stats().trimmed > 400, "{:?}", hub.stats());
-    assert_eq!(old.subscribe_recent(100).count_ready(), 0);
+    assert_eq!(old.subscribe_recent(100).await.unwrap().count_ready(), 0);
     let newest = hub.channel("49").unwrap();
-    assert_eq!(newest.subscribe_recent(100).count_ready(), 10);
+    assert_eq!(
+        newest.subscribe_recent(100).await.unwrap().count_ready(),
+        10
+    );
 }
 
 #[tokio::test]
 async fn a_subscription_ends_with_the_hub_after_what_was_published() {
     let hub = Hub::default();
     let news = hub.channel("news").unwrap();
-    let subscription = news.subscribe();
+    let subscription = news.subscribe().await.unwrap();
     publish(&news, 2).await;
     hub.shutdown();
     assert_eq!(subscription.count().await, 2);
@@ -171,7 +174,7 @@ async fn a_subscription_ends_with_the_hub_after_what_was_published() {
 async fn a_waiting_subscriber_is_woken() {
     let hub = Hub::default();
     let news = hub.channel("news").unwrap();
-    let mut subscription = news.subscribe();
+    let mut subscription = news.subscribe().await.unwrap();
     let waiting = tokio::spawn(async move { subscription.next().await });
     tokio::task::yield_now().await;
     let position = news.publish("kiki").await.unwrap();
@@ -257,7 +260,7 @@ async fn the_owner_of_published_memory_may_publish_when_it_is_given_back() {
             .live_window(0, Duration::ZERO),
     );
     let news = hub.channel("news").unwrap();
-    let mut subscription = news.subscribe();
+    let mut subscription = news.subscribe().await.unwrap();
     news.publish(bytes::Bytes::from_owner(Owner(news.clone())))
         .await
         .unwrap();
@@ -274,7 +277,13 @@ fn a_hub_outlives_the_runtime_it_was_used_in() {
         runtime.block_on(async {
             let news = hub.channel("news").unwrap();
             publish(&news, 1).await;
-            drop(hub.channel(format!("after {seconds}")).unwrap().subscribe());
+            drop(
+                hub.channel(format!("after {seconds}"))
+                    .unwrap()
+                    .subscribe()
+                    .await
+                    .unwrap(),
+            );
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             hub.stats().channels
         })
@@ -304,7 +313,7 @@ proptest! {
             let hub = Hub::new(config);
             let news = hub.channel("news").unwrap();
             let crowd = hub.channel("crowd").unwrap();
-            let subscription = news.subscribe();
+            let subscription = news.subscribe().await.unwrap();
             let mut client = Client { seen: subscription.position(), subscription: Some(subscription) };
             let mut newest = client.seen.offset;
             for step in steps {
@@ -321,13 +330,13 @@ proptest! {
                         tokio::task::yield_now().await;
                     }
                     Step::Drop => client.subscription = None,
-                    Step::Recover => client.subscription = Some(news.subscribe_since(client.seen)),
+                    Step::Recover => client.subscription = Some(news.subscribe_since(client.seen).await.unwrap()),
                     Step::Read(count) => for _ in 0..count {
                         if !client.read() { break }
                     }
                 }
             }
-            client.subscription = Some(news.subscribe_since(client.seen));
+            client.subscription = Some(news.subscribe_since(client.seen).await.unwrap());
             while client.read() {}
             assert!(client.seen.offset >= newest, "silence about {} to {newest}", client.seen.offset + 1);
         });

@@ -187,13 +187,26 @@ async fn what_was_trimmed_while_a_large_publication_was_half_sent_is_a_gap_behin
 }
 
 async fn newest_offset(hub: &encke::Hub) -> u64 {
-    hub.channel("news").unwrap().subscribe().position().offset
+    hub.channel("news")
+        .unwrap()
+        .subscribe()
+        .await
+        .unwrap()
+        .position()
+        .offset
 }
 
 async fn unknown_positions_connect_and_begin_with_a_gap(way: Way) {
     let (hub, address) = way.hub(HubConfig::default()).await;
     publish(&hub, numbered(1..=2)).await;
-    let epoch = hub.channel("news").unwrap().subscribe().position().epoch;
+    let epoch = hub
+        .channel("news")
+        .unwrap()
+        .subscribe()
+        .await
+        .unwrap()
+        .position()
+        .epoch;
     for since in ["00000000000000aa:1".to_owned(), format!("{epoch}:3")] {
         for over in TRANSPORTS {
             let mut stream = Stream::open(address, over, &format!("since={since}")).await;

@@ -169,7 +169,14 @@ async fn those_who_stay_miss_nothing_while_others_leave(way: Way) {
 async fn a_recovery_of_any_size_comes_whole(way: Way) {
     let config = HubConfig::default().live_window(64 << 20, Duration::from_secs(60));
     let (hub, address) = way.hub(config).await;
-    let epoch = hub.channel("news").unwrap().subscribe().position().epoch;
+    let epoch = hub
+        .channel("news")
+        .unwrap()
+        .subscribe()
+        .await
+        .unwrap()
+        .position()
+        .epoch;
     let sizes = [10, 9_000, 9_000, 5 << 20, 3, 40_000];
     for size in sizes {
         publish(&hub, &"x".repeat(size)).await;

@@ -161,7 +161,7 @@ async fn a_gap_is_an_item_or_the_reason_of_a_close(way: Way) {
         )
         .await;
     let news = hub.channel("news").unwrap();
-    let start = news.subscribe().position();
+    let start = news.subscribe().await.unwrap().position();
     for text in ["kiki", "foo", "bar"] {
         news.publish(text).await.unwrap();
     }

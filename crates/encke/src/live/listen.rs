@@ -11,7 +11,7 @@ use crate::{
     Body, CspNonce, SameOriginFrame,
     hub::Shared,
     live_headers::live_headers,
-    problem,
+    problem, random,
     serve::Peer,
     shutdown::Shutdown,
     websocket::{Driver, End, Socket, Upgrade},
@@ -22,13 +22,13 @@ use encke_proto::{
     ws::{self, KeepAlive},
 };
 use http::{HeaderValue, Response, StatusCode, Version, header, request::Parts};
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// How long the client may take to answer a ping before it counts as lost.
 const PONG_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Opens the session that `listen` asks for; its cursors are placed before the response is sent.
-pub(super) fn listen(
+pub(super) async fn listen(
     hub: &Arc<Shared>,
     settings: &Settings,
     request: &Parts,
@@ -54,7 +54,10 @@ pub(super) fn listen(
         channels,
         starts: &listen.starts,
     };
-    let session = LiveSession::open(hub.clone(), peer.clone(), asked);
+    let session = match LiveSession::open(hub.clone(), peer.clone(), asked).await {
+        Ok(session) => session,
+        Err(error) => return unavailable(&error),
+    };
     let leaving = peer.and_then(|peer| Some((seat(&peer, request)?, peer)));
     if leaving.is_some() {
         // Its connection serves no other request once the socket is gone.
@@ -86,7 +89,7 @@ pub(super) fn socket_config(hub: &Shared, message_limit: usize) -> Arc<ws::Confi
 }
 
 /// Opens a session over a WebSocket; its cursors are placed before the response is sent.
-pub(super) fn open_socket(
+pub(super) async fn open_socket(
     hub: &Arc<Shared>,
     request: &Parts,
     channels: Arc<[Channel]>,
@@ -110,10 +113,15 @@ pub(super) fn open_socket(
         channels,
         starts: &listen.starts,
     };
-    let session = LiveSession::open(hub.clone(), peer, asked);
-    let session = Member::join(session);
+    let session = match LiveSession::open(hub.clone(), peer, asked).await {
+        Ok(session) => Member::join(session),
+        Err(error) => return unavailable(&error),
+    };
     let shutdown = accepted.shutdown();
-    let seat = accepted.peer().and_then(|peer| seat(&peer, request));
+    // In a shard nobody can wait for a broker.
+    let waits = socket.publishes && hub.has_broker();
+    let peer = accepted.peer().filter(|_| !waits);
+    let seat = peer.and_then(|peer| seat(&peer, request));
     accepted.spawn(move |io| async move {
         let Ok(io) = io else { return };
         let now = tokio::time::Instant::now().into_std();
@@ -149,6 +157,18 @@ async fn run(io: Socket, mut talk: LiveSocket, shutdown: Option<Shutdown>) {
     if driver.run().await == End::Stalled {
         talk.stalls();
     }
+    talk.finish().await;
+}
+
+/// What a client is told that cannot be served for now.
+pub(super) fn unavailable(error: &dyn fmt::Display) -> Response<Body> {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, error);
+    // Not all at once, where they come because others were told the same.
+    let seconds = 1 + (4.0 * random::fraction()) as u64;
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 /// The transport and its response, without a body; `None` where there is no nonce to be had.

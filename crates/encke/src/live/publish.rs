@@ -1,9 +1,10 @@
 //! POST: the body is published, its position is the answer.
 
-use crate::{Body, BoxError, hub::Shared, problem};
+use super::listen::unavailable;
+use crate::{Body, BoxError, PublishError, broker::Publishing, hub::Shared, problem};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use encke_proto::{Binding, Channel, Data, JsonText, ndjson, token_of};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use std::{
     pin::{Pin, pin},
@@ -13,6 +14,8 @@ use std::{
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// How much of a body over its limit is read and thrown away, in bytes and in time, so that a
 /// client which sends all before it reads gets to the answer.
@@ -33,6 +36,10 @@ where
     let kind = match Kind::of(headers) {
         Ok(kind) => kind,
         Err(problem) => return *problem,
+    };
+    let idempotency_key = match idempotency_key(headers) {
+        Ok(key) => key,
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, detail),
     };
     let body = match tokio::time::timeout(BODY_TIMEOUT, read(body, limit)).await {
         Ok(Ok(body)) => body,
@@ -57,10 +64,15 @@ where
         Ok(data) => data,
         Err(detail) => return problem(StatusCode::BAD_REQUEST, detail),
     };
-    if hub.is_closing() {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub is shut down");
-    }
-    let position = hub.publish(channel, &data);
+    let publishing = Publishing {
+        channel: channel.clone(),
+        data,
+        idempotency_key,
+    };
+    let position = match hub.publish(&publishing).await {
+        Ok(position) => position,
+        Err(error) => return refuse(&error),
+    };
     let token = token_of(Binding::of([channel]), position);
     let mut answer = String::new();
     ndjson::write_opened(
@@ -82,6 +94,33 @@ where
         HeaderValue::from_static("nosniff"),
     );
     response
+}
+
+/// The key of a publication that is to be made once, as it is or as a string of a structured field
+/// (RFC 8941, 3.3.3; draft-ietf-httpapi-idempotency-key-header).
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<Arc<str>>, String> {
+    let mut keys = headers.get_all(&IDEMPOTENCY_KEY).into_iter();
+    let Some(key) = keys.next() else {
+        return Ok(None);
+    };
+    let key = match (key.to_str(), keys.next()) {
+        (Ok(key), None) => key.trim(),
+        (Err(_), None) => return Err("Idempotency-Key is not visible ASCII".to_owned()),
+        (_, Some(_)) => return Err("more than one Idempotency-Key".to_owned()),
+    };
+    let quoted = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+    Ok(Some(quoted.unwrap_or(key).into()))
+}
+
+fn refuse(error: &PublishError) -> Response<Body> {
+    match error {
+        PublishError::InvalidKey(_) => problem(StatusCode::BAD_REQUEST, error),
+        PublishError::ShutDown => problem(StatusCode::SERVICE_UNAVAILABLE, error),
+        PublishError::Unavailable(_) => unavailable(error),
+        // It may have been published: whoever tries again should know.
+        PublishError::Unanswered(_) => problem(StatusCode::GATEWAY_TIMEOUT, error),
+        PublishError::Refused(_) => problem(StatusCode::BAD_GATEWAY, error),
+    }
 }
 
 /// How a body is to be taken.

@@ -4,12 +4,15 @@
 //! whether or not the server ever polls the body again.
 
 use super::speaker::{Speaker, WRITE_SIZE, going_away};
-use crate::{channel_log::Attachment, hub::Shared, mark::Mark, serve::Peer};
+use crate::{
+    channel_log::Attachment, hub::Shared, mark::Mark, serve::Peer, subscribe::Unavailable,
+};
 use bytes::Bytes;
 use encke_proto::{
     Channel, Channels, Data, Disconnect, Encoder, Output, Position, Session, Start, Transport,
     ws::CloseFrame,
 };
+use futures_util::future::try_join_all;
 use std::{
     ops::Deref,
     sync::{
@@ -87,14 +90,16 @@ pub(crate) struct Stalled;
 
 impl LiveSession {
     /// Places a cursor in every channel: nothing published from here on is missed.
-    pub(crate) fn open(hub: Arc<Shared>, peer: Option<Peer>, asked: Asked<'_>) -> Arc<Self> {
+    pub(crate) async fn open(
+        hub: Arc<Shared>,
+        peer: Option<Peer>,
+        asked: Asked<'_>,
+    ) -> Result<Arc<Self>, Unavailable> {
         let mark = Arc::new(Mark::new());
-        let (attachments, cursors): (Vec<_>, Vec<Position>) = asked
-            .channels
-            .iter()
-            .zip(asked.starts)
-            .map(|(channel, start)| hub.attach(channel, *start, &mark))
-            .unzip();
+        let places = asked.channels.iter().zip(asked.starts);
+        let placed = places.map(|(channel, start)| hub.attach(channel, *start, &mark));
+        let placed = try_join_all(placed).await?;
+        let (attachments, cursors): (Vec<_>, Vec<Position>) = placed.into_iter().unzip();
         // Most sessions are on one channel, whose name they need not hold themselves.
         let channels = match &attachments[..] {
             [one] => one.channels().clone(),
@@ -115,13 +120,17 @@ impl LiveSession {
             up_to_date: None,
             close: going_away(),
         };
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             hub,
             peer,
             mark,
             key: AtomicUsize::new(NOWHERE),
             state: Mutex::new(Some(state)),
-        })
+        }))
+    }
+
+    pub(super) fn hub(&self) -> &Arc<Shared> {
+        &self.hub
     }
 
     /// The bytes to send next; `None` after the last.
@@ -237,13 +246,26 @@ impl LiveSession {
         self.hub.is_closing() || peer.is_some_and(|peer| peer.shutdown().has_begun())
     }
 
-    /// Publishes what the client says on its one channel; not once the hub is shut down.
+    /// Its one channel, or the first of several; `None` where the session is over.
+    pub(super) fn channel(&self) -> Option<Channel> {
+        let state = self.lock();
+        Some(state.as_ref()?.speaker.encoder.channels()[0].clone())
+    }
+
+    /// Publishes what the client says on its one channel, where that need not be waited for; not once
+    /// the hub is shut down.
     pub(super) fn publish(&self, data: &Data) {
-        let channel = match self.lock().as_ref() {
-            Some(state) => state.speaker.encoder.channels()[0].clone(),
-            None => return,
-        };
-        self.hub.publish_if_open(&channel, data);
+        if let Some(channel) = self.channel() {
+            self.hub.publish_said(&channel, data);
+        }
+    }
+
+    /// Ends it here, whatever there may be.
+    pub(super) fn end_with(&self, close: CloseFrame) {
+        if let Some(state) = self.lock().as_mut() {
+            state.speaker.session.end();
+            state.close = close;
+        }
     }
 
     /// How long its client may take nothing while data waits.

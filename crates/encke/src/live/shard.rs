@@ -174,7 +174,7 @@ impl Seat {
     ) {
         let channel = &parts.speaker.encoder.channels()[0];
         dialog.handle_input(input, Shared::now(), |data| {
-            parts.hub.publish_if_open(channel, data);
+            parts.hub.publish_said(channel, data);
         });
         self.send(socket, parts, Some(Box::new(dialog)));
     }

@@ -5,6 +5,7 @@
 //! moves the bytes, of one socket or of many, calls [`Talk`].
 
 use super::{
+    saying::Saying,
     session::{Goes, Member},
     speaker::WRITE_SIZE,
 };
@@ -17,6 +18,7 @@ use encke_proto::{
     },
 };
 use std::{
+    future::poll_fn,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -26,6 +28,7 @@ use std::{
 pub(super) struct LiveSocket {
     dialog: Dialog,
     session: Member,
+    saying: Saying,
     /// The session has nothing more; its Close is out, or the answer to the client's.
     ended: bool,
 }
@@ -165,7 +168,18 @@ impl LiveSocket {
         Self {
             dialog,
             session,
+            saying: Saying::default(),
             ended: false,
+        }
+    }
+
+    /// Publishes the rest of what the client said before it left.
+    pub(super) async fn finish(mut self) {
+        let hub = self.session.hub().clone();
+        drop((self.dialog, self.session));
+        let finished = poll_fn(|cx| self.saying.poll(&hub, cx)).await;
+        if let Err(error) = finished {
+            tracing::warn!(%error, "what a client said before it left");
         }
     }
 
@@ -199,11 +213,29 @@ impl Talk for LiveSocket {
         self.session.arm(cx.waker());
     }
 
+    fn poll(&mut self, cx: &mut Context<'_>, _: Instant) {
+        if let Poll::Ready(Err(error)) = self.saying.poll(self.session.hub(), cx) {
+            tracing::debug!(%error, "a client is not published");
+            let reason = "What was said could not be published";
+            self.session
+                .end_with(CloseFrame::new(CloseCode::TRY_AGAIN_LATER, reason));
+        }
+    }
+
+    fn wants_input(&self) -> bool {
+        self.saying.is_idle()
+    }
+
     /// Takes all of it.
     fn handle_input(&mut self, input: &[u8], now: Instant) -> usize {
-        let session = &self.session;
-        self.dialog
-            .handle_input(input, now, |data| session.publish(data));
+        let (session, saying) = (&self.session, &mut self.saying);
+        let has_broker = session.hub().has_broker();
+        self.dialog.handle_input(input, now, |data| {
+            match has_broker.then(|| session.channel()).flatten() {
+                Some(channel) => saying.say(channel, data.clone()),
+                None => session.publish(data),
+            }
+        });
         input.len()
     }
 
@@ -263,7 +295,7 @@ mod tests {
     };
 
     /// What is said to a client of `news`, who may say something too.
-    fn talk(hub: &Hub, keep_alive: KeepAlive) -> LiveSocket {
+    async fn talk(hub: &Hub, keep_alive: KeepAlive) -> LiveSocket {
         let news = Channel::new("news").unwrap();
         let asked = Asked {
             transport: Transport::WebSocket { deflated: false },
@@ -272,6 +304,7 @@ mod tests {
             starts: &[Start::Head],
         };
         let session = LiveSession::open(hub.shared().clone(), None, asked);
+        let session = session.await.unwrap();
         let config = Config {
             keep_alive,
             ..Config::default()
@@ -281,9 +314,13 @@ mod tests {
     }
 
     /// A socket over which only so much is on its way.
-    fn open(hub: &Hub, keep_alive: KeepAlive, room: usize) -> (DuplexStream, JoinHandle<End>) {
+    async fn open(
+        hub: &Hub,
+        keep_alive: KeepAlive,
+        room: usize,
+    ) -> (DuplexStream, JoinHandle<End>) {
         let (ours, theirs) = duplex(room);
-        let mut talk = talk(hub, keep_alive);
+        let mut talk = talk(hub, keep_alive).await;
         let served = tokio::spawn(async move {
             let stall_limit = talk.stall_limit();
             Driver::new(ours, &mut talk, stall_limit, None).run().await
@@ -298,7 +335,7 @@ mod tests {
     #[tokio::test]
     async fn is_driven_without_a_socket_or_a_task() {
         let hub = Hub::new(HubConfig::default());
-        let mut talk = talk(&hub, KeepAlive::default());
+        let mut talk = talk(&hub, KeepAlive::default()).await;
         assert_eq!(talk.poll_bytes(now()), "");
         let news = hub.channel("news").unwrap();
         news.publish("kiki").await.unwrap();
@@ -325,7 +362,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_little_is_slow_and_one_that_takes_nothing_is_stalled() {
         let hub = Hub::new(HubConfig::default());
-        let (mut socket, served) = open(&hub, KeepAlive::Off, 1 << 10);
+        let (mut socket, served) = open(&hub, KeepAlive::Off, 1 << 10).await;
         let news = hub.channel("news").unwrap();
         news.publish("x".repeat(64 << 10)).await.unwrap();
         for _ in 0..32 {
@@ -343,7 +380,7 @@ mod tests {
             period: Duration::from_secs(1),
             deadline: Duration::from_secs(2),
         };
-        let (mut socket, _) = open(&hub, keep_alive, 4 << 10);
+        let (mut socket, _) = open(&hub, keep_alive, 4 << 10).await;
         let large = "x".repeat(1 << 20);
         let news = hub.channel("news").unwrap();
         news.publish(large.as_str()).await.unwrap();

@@ -143,15 +143,16 @@ impl Feeds {
         logs.iter()
             .enumerate()
             .map(|(place, log)| {
-                let feed = self.feed_of(log);
-                let members = &mut self.feeds[feed.index()].members;
-                members.push(Member {
+                let key = self.feed_of(log);
+                let feed = &mut self.feeds[key.index()];
+                feed.members.push(Member {
                     client,
                     place: place as u8,
                 });
+                feed.mark.set_listeners(feed.members.len());
                 Place {
-                    feed,
-                    member: (members.len() - 1) as u32,
+                    feed: key,
+                    member: (feed.members.len() - 1) as u32,
                 }
             })
             .collect()
@@ -161,6 +162,7 @@ impl Feeds {
     pub(super) fn leave(&mut self, place: Place) -> Option<Member> {
         let feed = &mut self.feeds[place.feed.index()];
         feed.members.swap_remove(place.member as usize);
+        feed.mark.set_listeners(feed.members.len());
         let moved = feed.members.get(place.member as usize).copied();
         if feed.members.is_empty() {
             let feed = self.feeds.remove(place.feed.index());

@@ -6,6 +6,7 @@ use crate::{
     live::session::{Asked, Goes, LiveSession, Parts},
 };
 use encke_proto::{Channel, Start, Transport};
+use futures_util::FutureExt;
 use std::{
     io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
@@ -37,6 +38,7 @@ impl Pair {
             starts: &[Start::Head],
         };
         let session = LiveSession::open(hub.shared().clone(), None, asked);
+        let session = session.now_or_never().unwrap().unwrap();
         let opened = session.next_bytes(std::time::Instant::now(), |_| Goes::On);
         assert!(opened.is_ready());
         session.detach().unwrap()

@@ -37,7 +37,7 @@ impl Client {
         if let Some(dialog) = dialog {
             let channel = &self.speaker.encoder.channels()[0];
             dialog.handle_input(&input[..len], *now, |data| {
-                self.hub.publish_if_open(channel, data);
+                self.hub.publish_said(channel, data);
             });
         }
     }

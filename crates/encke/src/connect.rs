@@ -1,0 +1,108 @@
+//! From the URL of a broker to a hub over it.
+
+use crate::{Hub, HubConfig};
+use std::sync::Arc;
+
+/// Connects to the broker that `url` names.
+pub(crate) async fn connect(url: &str, config: HubConfig) -> Result<Hub, ConnectError> {
+    let (scheme, _) = url
+        .split_once(':')
+        .ok_or_else(|| ConnectError::url(url, "it has no scheme"))?;
+    match scheme {
+        "memory" => match url {
+            "memory:" | "memory://" => Ok(Hub::new(config)),
+            _ => Err(ConnectError::url(url, "nothing follows memory:")),
+        },
+        _ => Err(ConnectError::url(
+            url,
+            "its scheme is none of memory, redis, rediss, redis+sentinel, rediss+sentinel, nats and tls",
+        )),
+    }
+}
+
+/// Why a hub cannot use a broker. Never with the password that was in its URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL makes no sense.
+    #[error("broker URL {url:?}: {reason}")]
+    Url {
+        /// The URL, without its password.
+        url: Arc<str>,
+        /// What is wrong with it.
+        reason: Arc<str>,
+    },
+    /// The broker cannot be reached.
+    #[error("cannot reach the broker {url}: {reason}")]
+    Unreachable {
+        /// The URL, without its password.
+        url: Arc<str>,
+        /// What happened.
+        reason: Arc<str>,
+    },
+    /// The broker does not let this hub in.
+    #[error("the broker {url} lets nobody in with these credentials: {reason}")]
+    Denied {
+        /// The URL, without its password.
+        url: Arc<str>,
+        /// What it said.
+        reason: Arc<str>,
+    },
+    /// The broker is none that a hub could rely on.
+    #[error("the broker {url} cannot be used: {reason}")]
+    Unfit {
+        /// The URL, without its password.
+        url: Arc<str>,
+        /// What it lacks.
+        reason: Arc<str>,
+    },
+}
+
+impl ConnectError {
+    pub(crate) fn url(url: &str, reason: impl Into<Arc<str>>) -> Self {
+        Self::Url {
+            url: without_password(url),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The URL as it may be shown.
+pub(crate) fn without_password(url: &str) -> Arc<str> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, behind) = rest.split_at(authority_end);
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    // Several hosts may each have credentials.
+    let hosts: Vec<_> = authority
+        .split(',')
+        .map(|host| match host.rsplit_once('@') {
+            None => host.to_owned(),
+            Some((credentials, host)) => match credentials.split_once(':') {
+                Some((user, _)) => format!("{user}:***@{host}"),
+                None => format!("***@{host}"),
+            },
+        })
+        .collect();
+    format!("{scheme}{separator}{}{behind}", hosts.join(",")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for (url, shown) in [
+            ("redis://u:secret@h:1/2", "redis://u:***@h:1/2"),
+            ("redis://:secret@h,:secret@i", "redis://:***@h,:***@i"),
+            ("nats://secret@h", "nats://***@h"),
+            ("redis://u:se@cret@h", "redis://u:***@h"),
+            ("redis://h:6379", "redis://h:6379"),
+            ("u:secret@h", "u:***@h"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(&*without_password(url), shown);
+        }
+    }
+}

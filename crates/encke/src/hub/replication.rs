@@ -1,0 +1,327 @@
+//! How a hub keeps its logs in step with a broker that other nodes share.
+//!
+//! The logs themselves know when they are behind ([`Replica`](crate::replica::Replica)); here is what
+//! waits, asks and asks again. A connection that drops loses announcements in silence, so the broker
+//! is asked on every return, and now and then, where the channels stand.
+
+use super::Shared;
+use crate::{
+    broker::{ANSWER_LIMIT, Broker, BrokerError, Link, Publishing},
+    channel_log::{Attachment, ChannelLog},
+    channel_stats::ChannelStats,
+    mark::Mark,
+    publish::PublishError,
+    random,
+    replica::Heard,
+    subscribe::Unavailable,
+};
+use encke_proto::{Channel, Data, Position, Start};
+use futures_util::{StreamExt, future::BoxFuture, stream};
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+use tokio::{
+    sync::Semaphore,
+    task::AbortHandle,
+    time::{Instant, timeout_at},
+};
+
+/// Channels that are asked about in one question.
+const BATCH: usize = 256;
+
+/// Reads that may be on their way at once.
+const READS: usize = 64;
+
+/// Questions about channels that may be on their way at once.
+const QUESTIONS: usize = 4;
+
+/// Between two attempts at a broker that says it is there, and is not.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// A broker, and what this hub asks it.
+#[derive(Debug)]
+pub(crate) struct Replication {
+    broker: Arc<dyn Broker>,
+    reads: Arc<Semaphore>,
+    checks: OnceLock<AbortHandle>,
+}
+
+impl Replication {
+    pub(super) fn new(broker: Arc<dyn Broker>) -> Self {
+        Self {
+            broker,
+            reads: Arc::new(Semaphore::new(READS)),
+            checks: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn broker(&self) -> &dyn Broker {
+        &*self.broker
+    }
+
+    /// Asks now and then, from here on, until the hub is dropped.
+    pub(super) fn start(&self, hub: &Arc<Shared>) {
+        let checks = tokio::spawn(check_now_and_then(Arc::downgrade(hub)));
+        let _ = self.checks.set(checks.abort_handle());
+    }
+
+    /// Why the broker cannot be asked; `None` where it can.
+    pub(super) fn down(&self) -> Option<Arc<str>> {
+        match &*self.broker.link().borrow() {
+            Link::Up => None,
+            Link::Down(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// Adds a reader to the log, once that is known to reach the reader's start.
+    pub(super) async fn attach(
+        &self,
+        hub: &Arc<Shared>,
+        channel: &Channel,
+        start: Start,
+        mark: &Arc<Mark>,
+    ) -> Result<(Attachment, Position), Unavailable> {
+        let patience = match self.down() {
+            Some(_) => hub.config.broker_patience,
+            None => hub.config.broker_patience.max(ANSWER_LIMIT),
+        };
+        let deadline = Instant::now() + patience;
+        loop {
+            let log = hub.log_of(channel);
+            let prepared = timeout_at(deadline, self.prepare(hub, &log, start)).await;
+            if prepared.is_err() {
+                let late = || format!("no answer within {patience:?}").into();
+                return Err(Unavailable::new(self.down().unwrap_or_else(late)));
+            }
+            if let Ok(attached) = log.subscribe(start, mark.clone(), Shared::now()) {
+                return Ok(attached);
+            }
+        }
+    }
+
+    /// Returns when the log can tell what follows `start`.
+    async fn prepare(&self, hub: &Arc<Shared>, log: &Arc<ChannelLog>, start: Start) {
+        log.known().await;
+        let Start::After(position) = start else {
+            return;
+        };
+        while log.is_news(position) {
+            // The client comes from a node that was told more than this one.
+            match hub.read(log).await {
+                Ok(()) => return log.was_read_for(position),
+                Err(_) => self.recovery().await,
+            }
+        }
+    }
+
+    /// Returns when the broker may be asked again.
+    async fn recovery(&self) {
+        let mut link = self.broker.link();
+        tokio::time::sleep(jitter(RETRY)).await;
+        let _ = link.wait_for(|link| *link == Link::Up).await;
+    }
+}
+
+impl Drop for Replication {
+    fn drop(&mut self) {
+        if let Some(checks) = self.checks.get() {
+            checks.abort();
+        }
+    }
+}
+
+impl Shared {
+    /// Takes an announcement of the broker.
+    pub(crate) fn hear(self: &Arc<Self>, channel: &Channel, position: Position, data: Data) {
+        let Some(log) = self.find_log(channel) else {
+            return;
+        };
+        let now = Self::now();
+        match log.hear(position, data, &self.memory, now) {
+            Some(Heard::Early) => self.start_read(&log),
+            Some(Heard::Appended) => self.trim(now),
+            Some(Heard::Known) | None => {}
+        }
+    }
+
+    /// Reads what may have been missed of these channels, which are followed from here on.
+    pub(crate) fn catch_up_with(self: &Arc<Self>, channels: Vec<Channel>) {
+        let mut known = Vec::new();
+        for log in channels.iter().filter_map(|channel| self.find_log(channel)) {
+            match log.is_known() {
+                true => known.push(log),
+                false => self.start_read(&log),
+            }
+        }
+        if !known.is_empty() {
+            let hub = Arc::downgrade(self);
+            tokio::spawn(async move { check(&hub, known).await });
+        }
+    }
+
+    /// Publishes over the broker, for as long as it may take.
+    pub(super) fn publish_to_broker(
+        self: Arc<Self>,
+        publishing: Publishing,
+    ) -> BoxFuture<'static, Result<Position, PublishError>> {
+        Box::pin(async move {
+            let replication = self.replication.as_ref().ok_or(PublishError::ShutDown)?;
+            let deadline = Instant::now() + self.config.broker_patience;
+            loop {
+                let error = match replication.broker.publish(publishing.clone()).await {
+                    Ok(position) => {
+                        self.counters.published();
+                        return Ok(position);
+                    }
+                    Err(error @ BrokerError::Away(_)) => error,
+                    Err(error) => return Err(error.into()),
+                };
+                if timeout_at(deadline, replication.recovery()).await.is_err() {
+                    return Err(error.into());
+                }
+            }
+        })
+    }
+
+    /// How many listen, and where the channel stands.
+    pub(super) async fn channel_stats(
+        self: &Arc<Self>,
+        channel: &Channel,
+    ) -> Result<ChannelStats, Unavailable> {
+        let (listeners, position) = match &self.replication {
+            Some(replication) => replication.broker.audience(channel).await?,
+            None => self.audience_here(channel),
+        };
+        Ok(ChannelStats {
+            listeners,
+            position,
+        })
+    }
+
+    /// Returns when a read has ended that began from here on.
+    async fn read(self: &Arc<Self>, log: &Arc<ChannelLog>) -> Result<(), BrokerError> {
+        let Some((ticket, is_first)) = log.want_read() else {
+            return Ok(());
+        };
+        if is_first {
+            self.spawn_read(log);
+        }
+        log.outcome(ticket).await
+    }
+
+    fn start_read(self: &Arc<Self>, log: &Arc<ChannelLog>) {
+        if let Some((_, true)) = log.want_read() {
+            self.spawn_read(log);
+        }
+    }
+
+    fn spawn_read(self: &Arc<Self>, log: &Arc<ChannelLog>) {
+        if let Some(replication) = &self.replication {
+            let (broker, reads) = (replication.broker.clone(), replication.reads.clone());
+            tokio::spawn(read(Arc::downgrade(self), broker, reads, log.clone()));
+        }
+    }
+}
+
+/// Reads a log until nobody wants more; there is one of these per log at any time.
+async fn read(
+    hub: Weak<Shared>,
+    broker: Arc<dyn Broker>,
+    reads: Arc<Semaphore>,
+    log: Arc<ChannelLog>,
+) {
+    loop {
+        let Ok(_permit) = reads.acquire().await else {
+            return;
+        };
+        let Some(after) = log.begin_read() else {
+            return;
+        };
+        let answer = broker.read(log.channel(), after).await;
+        let Some(hub) = hub.upgrade() else { return };
+        if let Err(error) = &answer {
+            tracing::debug!(channel = log.channel().as_str(), %error, "cannot read a channel");
+        }
+        hub.counters.history_read();
+        let now = Shared::now();
+        if !log.handle_read(answer, &hub.memory, now) {
+            hub.trim(now);
+            return;
+        }
+    }
+}
+
+/// Asks, once a period and never on the beat, where the quiet channels stand.
+async fn check_now_and_then(hub: Weak<Shared>) {
+    loop {
+        let Some(period) = hub.upgrade().map(|hub| hub.config.check_period) else {
+            return;
+        };
+        tokio::time::sleep(period / 2 + jitter(period)).await;
+        let Some(logs) = hub.upgrade().map(|hub| hub.all_logs()) else {
+            return;
+        };
+        check(
+            &hub,
+            logs.into_iter()
+                .filter(|log| log.quiet_at().is_some())
+                .collect(),
+        )
+        .await;
+        report(&hub, period).await;
+    }
+}
+
+/// Reads those of the logs that the broker has more of.
+async fn check(hub: &Weak<Shared>, logs: Vec<Arc<ChannelLog>>) {
+    stream::iter(logs.chunks(BATCH).map(<[_]>::to_vec).collect::<Vec<_>>())
+        .for_each_concurrent(QUESTIONS, |logs| check_batch(hub, logs))
+        .await;
+}
+
+async fn check_batch(hub: &Weak<Shared>, logs: Vec<Arc<ChannelLog>>) {
+    let channels: Vec<_> = logs.iter().map(|log| log.channel().clone()).collect();
+    let asked = hub.upgrade().and_then(|hub| {
+        let replication = hub.replication.as_ref()?;
+        Some(replication.broker.heads(&channels))
+    });
+    let Some(asked) = asked else { return };
+    let heads = asked.await;
+    let Some(hub) = hub.upgrade() else { return };
+    match heads {
+        Ok(heads) => {
+            for (log, head) in logs.iter().zip(heads) {
+                if head != Some(log.head()) {
+                    hub.start_read(log);
+                }
+            }
+        }
+        // When it is back, all are asked about again.
+        Err(error) => tracing::debug!(%error, "cannot ask where channels stand"),
+    }
+}
+
+/// Tells how many listen here.
+async fn report(hub: &Weak<Shared>, period: Duration) {
+    let asked = hub.upgrade().and_then(|hub| {
+        let listeners: Vec<_> = hub
+            .all_logs()
+            .iter()
+            .map(|log| (log.channel().clone(), log.listeners()))
+            .filter(|(_, listeners)| *listeners > 0)
+            .collect();
+        let replication = hub.replication.as_ref()?;
+        Some(replication.broker.report(&listeners, 3 * period))
+    });
+    if let Some(asked) = asked
+        && let Err(error) = asked.await
+    {
+        tracing::debug!(%error, "cannot tell how many listen");
+    }
+}
+
+/// A random part of this long.
+fn jitter(most: Duration) -> Duration {
+    most.mul_f64(random::fraction())
+}
