@@ -9,7 +9,7 @@ struct Package {
     purpose: &'static str,
 }
 
-const PACKAGES: [Package; 7] = [
+const PACKAGES: [Package; 11] = [
     Package {
         name: "chromium",
         program: "chromium",
@@ -44,6 +44,28 @@ const PACKAGES: [Package; 7] = [
         name: "curl",
         program: "curl",
         purpose: "runs the commands of the README",
+    },
+    // Tests start these at ports of their own. Debian may start them too, where there is systemd,
+    // and needs none of them.
+    Package {
+        name: "redis-server",
+        program: "redis-server",
+        purpose: "an engine for several nodes, alone and as a cluster",
+    },
+    Package {
+        name: "redis-sentinel",
+        program: "redis-sentinel",
+        purpose: "watches over a Redis and its replica",
+    },
+    Package {
+        name: "nats-server",
+        program: "nats-server",
+        purpose: "an engine for several nodes, with JetStream",
+    },
+    Package {
+        name: "nginx",
+        program: "nginx",
+        purpose: "stands in front of several nodes",
     },
 ];
 

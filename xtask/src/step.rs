@@ -83,9 +83,10 @@ pub(crate) fn installed(program: &str) -> bool {
     env::split_paths(&path()).any(|directory| directory.join(program).is_file())
 }
 
-/// `PATH`, and where `cargo install` puts programs, which not everyone has there.
+/// `PATH`, and where servers are and `cargo install` puts programs, which not everyone has there.
 fn path() -> OsString {
     let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin");
     let home = env::home_dir().map(|home| home.join(".cargo"));
     if let Some(cargo) = env::var_os("CARGO_HOME").map(PathBuf::from).or(home) {
         path.push(":");
