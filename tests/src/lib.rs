@@ -1,4 +1,4 @@
-//! Harness of the tests that need the whole of encke: browsers, sites, cut connections.
+//! Harness of the tests that need the whole of encke: browsers, sites, engines, cut connections.
 //!
 //! It is for tests, so whatever goes wrong here panics and says what.
 
@@ -23,8 +23,12 @@ pub use program::Program;
 mod proxy;
 pub use proxy::Proxy;
 
+mod engine;
+pub use engine::{Redis, RedisBuilder, RedisCluster, RedisClusterBuilder, Sentinel};
+
 mod process;
 pub use process::Process;
 
 mod driver;
+mod patience;
 mod scratch;

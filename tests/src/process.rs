@@ -1,8 +1,10 @@
 //! A program that runs as long as its owner, and what it prints.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -81,6 +83,59 @@ impl Process {
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
+
+    /// What is left of what it prints, once it has ended.
+    pub(crate) async fn last_words(&mut self) -> String {
+        let mut words = String::new();
+        while let Some(Line::Output(line) | Line::Error(line)) = self.lines.recv().await {
+            words.push_str(&line);
+            words.push('\n');
+        }
+        words
+    }
+
+    /// Kills it if it runs; returns once it is gone.
+    pub(crate) async fn kill(&mut self) {
+        if self.has_ended() {
+            return;
+        }
+        let killed = self.child.kill().await;
+        killed.unwrap_or_else(|error| panic!("cannot kill {}: {error}", self.name));
+    }
+
+    /// # Panics
+    /// When it has ended.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let sent = kill_process(self.id(), signal);
+        sent.unwrap_or_else(|error| panic!("cannot signal {}: {error}", self.name));
+    }
+
+    /// Waits for what the kernel takes to stop each of its threads: no time that is worth an await.
+    pub(crate) fn wait_until_stopped(&self) {
+        let threads = format!("/proc/{}/task", self.id().as_raw_nonzero());
+        let deadline = Instant::now() + PATIENCE;
+        while !are_stopped(&threads) {
+            assert!(Instant::now() < deadline, "{} does not stop", self.name);
+            thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    fn id(&self) -> Pid {
+        let id = self.child.id().and_then(|id| id.try_into().ok());
+        let id = id.and_then(Pid::from_raw);
+        id.unwrap_or_else(|| panic!("{} has ended", self.name))
+    }
+}
+
+fn are_stopped(threads: &str) -> bool {
+    let threads = fs::read_dir(threads).into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok())
+        // ID (NAME) STATE …
+        .all(|stat| {
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
 }
 
 /// Reads to the end, wanted or not: a program that prints into a full pipe hangs.

@@ -1,4 +1,4 @@
-//! A directory for what a browser writes, gone with its owner.
+//! A directory for what a browser or an engine writes, gone with its owner.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +22,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A browser on its way out may still write there; the rest is small.
+        // One on its way out may still write there; the rest is small.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

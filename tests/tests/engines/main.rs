@@ -1,3 +1,9 @@
-//! The proxy between what breaks: if these fail, the rest says nothing about encke.
+//! The engines that tests break, and the proxy before them: if these fail, the rest says nothing
+//! about encke.
+//!
+//! `cargo xtask test` installs the engines and runs these.
 
 mod proxy;
+mod redis;
+mod redis_cluster;
+mod sentinel;
