@@ -2,6 +2,7 @@
 
 mod certificate;
 mod free_port;
+mod nats_client;
 mod resp;
 
 mod redis;
@@ -12,6 +13,9 @@ pub use redis_cluster::{RedisCluster, RedisClusterBuilder};
 
 mod sentinel;
 pub use sentinel::Sentinel;
+
+mod nats;
+pub use nats::{Nats, NatsBuilder};
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -24,7 +24,9 @@ mod proxy;
 pub use proxy::Proxy;
 
 mod engine;
-pub use engine::{Redis, RedisBuilder, RedisCluster, RedisClusterBuilder, Sentinel};
+pub use engine::{
+    Nats, NatsBuilder, Redis, RedisBuilder, RedisCluster, RedisClusterBuilder, Sentinel,
+};
 
 mod process;
 pub use process::Process;

@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask test` installs the engines and runs these.
 
+mod nats;
 mod proxy;
 mod redis;
 mod redis_cluster;
