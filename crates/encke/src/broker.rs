@@ -2,10 +2,14 @@
 //!
 //! Invariant: nothing above here knows an engine, and nothing below here a subscriber.
 
-#[cfg(any(feature = "redis", feature = "nats"))]
+#[cfg(any(feature = "nats", feature = "redis"))]
+pub(crate) mod backoff;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+#[cfg(any(feature = "nats", feature = "redis"))]
 pub(crate) mod wire;
 
-use crate::{config::Retention, hub::Shared, log::Lineage};
+use crate::{Hub, config::Retention, hub::Shared, log::Lineage};
 use encke_proto::{Channel, Data, Position};
 use futures_util::future::BoxFuture;
 use std::{
@@ -120,8 +124,8 @@ pub(crate) struct Announcements {
 
 impl Announcements {
     /// From here on they reach this hub.
-    pub(crate) fn reach(&self, hub: &Arc<Shared>) {
-        let _ = self.hub.set(Arc::downgrade(hub));
+    pub(crate) fn reach(&self, hub: &Hub) {
+        let _ = self.hub.set(Arc::downgrade(hub.shared()));
     }
 
     /// A publication was made.

@@ -1,6 +1,9 @@
 //! From the URL of a broker to a hub over it.
 
-use crate::{Hub, HubConfig};
+use crate::{
+    Hub, HubConfig,
+    broker::{Announcements, Broker, Terms},
+};
 use std::sync::Arc;
 
 /// Connects to the broker that `url` names.
@@ -13,11 +16,44 @@ pub(crate) async fn connect(url: &str, config: HubConfig) -> Result<Hub, Connect
             "memory:" | "memory://" => Ok(Hub::new(config)),
             _ => Err(ConnectError::url(url, "nothing follows memory:")),
         },
+        "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => {
+            #[cfg(feature = "redis")]
+            return over(config, |terms, announcements| {
+                crate::broker::redis::Redis::connect(url, terms, announcements)
+            })
+            .await;
+            #[cfg(not(feature = "redis"))]
+            Err(ConnectError::url(
+                url,
+                "encke was built without its feature redis",
+            ))
+        }
         _ => Err(ConnectError::url(
             url,
             "its scheme is none of memory, redis, rediss, redis+sentinel, rediss+sentinel, nats and tls",
         )),
     }
+}
+
+/// A hub over the broker that `connect` makes.
+#[cfg(any(feature = "nats", feature = "redis"))]
+async fn over<B, C>(
+    config: HubConfig,
+    connect: impl FnOnce(Terms, Announcements) -> C,
+) -> Result<Hub, ConnectError>
+where
+    B: Broker + 'static,
+    C: Future<Output = Result<B, ConnectError>>,
+{
+    let terms = Terms {
+        retention: config.retention,
+        idempotency_window: config.idempotency_window,
+    };
+    let announcements = Announcements::default();
+    let broker = connect(terms, announcements.clone()).await?;
+    let hub = Hub::over(config, Arc::new(broker));
+    announcements.reach(&hub);
+    Ok(hub)
 }
 
 /// Why a hub cannot use a broker. Never with the password that was in its URL.

@@ -167,9 +167,8 @@ impl Hub {
     }
 }
 
-#[cfg(test)]
 impl Hub {
-    /// What its parts share, for their tests.
+    /// What its parts share.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

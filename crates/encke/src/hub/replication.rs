@@ -309,7 +309,6 @@ async fn report(hub: &Weak<Shared>, period: Duration) {
             .all_logs()
             .iter()
             .map(|log| (log.channel().clone(), log.listeners()))
-            .filter(|(_, listeners)| *listeners > 0)
             .collect();
         let replication = hub.replication.as_ref()?;
         Some(replication.broker.report(&listeners, 3 * period))

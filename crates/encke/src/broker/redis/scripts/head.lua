@@ -1,0 +1,3 @@
+-- Gives the position of the newest publication.
+local ep, he = open()
+return ep .. ':' .. digits(he)

@@ -1,0 +1,54 @@
+//! Every broker keeps the same contract, and breaks in no way that a subscriber does not see.
+//!
+//! Engines are started, killed and cut off by the tests themselves.
+
+mod backend;
+mod contract;
+mod reader;
+
+/// The contract's tests, for one broker.
+macro_rules! keeps_the_contract {
+    ($broker:ident, $backend:ident, $attributes:tt) => {
+        mod $broker {
+            use crate::backend::{Backend, $backend as Broker};
+
+            keeps_the_contract!($attributes
+                a_publication_reaches_every_node_in_order_and_once,
+                all_nodes_see_one_order_of_concurrent_publishers,
+                what_is_published_arrives_as_it_was,
+                a_channel_may_have_any_name,
+                a_client_continues_on_another_node,
+                a_client_that_knows_more_than_its_node_is_told_of_no_gap,
+                only_what_history_does_not_have_is_a_gap,
+                history_ends_with_its_age_and_positions_go_on,
+                an_unknown_position_is_a_gap_that_cannot_be_counted,
+                a_burst_reaches_who_keeps_up_without_a_gap_even_without_history,
+                large_publications_arrive_whole,
+                a_key_stands_for_one_publication_on_all_nodes,
+                listeners_are_counted_on_all_nodes,
+            );
+        }
+    };
+    ($attributes:tt $($test:ident),* $(,)?) => {
+        $(keeps_the_contract!(@ $attributes $test);)*
+    };
+    (@ [$($attribute:meta)?] $test:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[$attribute])?
+        async fn $test() {
+            crate::contract::$test(&Broker::start().await).await;
+        }
+    };
+}
+
+keeps_the_contract!(memory, Memory, []);
+keeps_the_contract!(
+    redis,
+    OneRedis,
+    [ignore = "needs redis-server: cargo xtask test"]
+);
+keeps_the_contract!(
+    redis_cluster,
+    Cluster,
+    [ignore = "needs redis-server: cargo xtask test"]
+);
