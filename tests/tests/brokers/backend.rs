@@ -1,7 +1,7 @@
 //! Brokers as the contract sees them: something that several nodes connect to.
 
 use encke::{Hub, HubConfig};
-use encke_tests::{Redis, RedisCluster};
+use encke_tests::{Proxy, Redis, RedisCluster};
 use std::sync::OnceLock;
 
 /// A broker that runs for one test.
@@ -25,12 +25,87 @@ impl Backend for Memory {
     }
 }
 
-/// One Redis.
-pub(crate) struct OneRedis(Redis);
+/// A broker that can be broken.
+pub(crate) trait Engine: Backend {
+    /// A node that a network lies before.
+    async fn distant_node(&self, config: HubConfig) -> Hub;
+
+    /// That network.
+    fn network(&self) -> Vec<&Proxy>;
+
+    /// Ends it at once, all of it.
+    async fn kill(&mut self);
+
+    /// Starts it again with what it had.
+    async fn restart(&mut self);
+
+    /// Starts it again with nothing.
+    async fn restart_without_data(&mut self);
+
+    /// Stops it without ending it.
+    fn pause(&mut self);
+
+    /// Lets it go on.
+    fn resume(&mut self);
+}
+
+/// One Redis that writes everything down.
+pub(crate) struct OneRedis {
+    redis: Redis,
+    network: Proxy,
+}
 
 impl Backend for OneRedis {
     async fn start() -> Self {
-        Self(Redis::start().await)
+        let redis = Redis::builder().with_data().start().await;
+        let network = Proxy::to(redis.address()).await;
+        Self { redis, network }
+    }
+
+    async fn node(&self, config: HubConfig) -> Hub {
+        connect(&self.redis.url(), config).await
+    }
+}
+
+impl Engine for OneRedis {
+    async fn distant_node(&self, config: HubConfig) -> Hub {
+        connect(&self.redis.url_at(self.network.address()), config).await
+    }
+
+    fn network(&self) -> Vec<&Proxy> {
+        vec![&self.network]
+    }
+
+    async fn kill(&mut self) {
+        self.redis.kill().await;
+    }
+
+    async fn restart(&mut self) {
+        self.redis.restart().await;
+    }
+
+    async fn restart_without_data(&mut self) {
+        self.redis.restart_without_data().await;
+    }
+
+    fn pause(&mut self) {
+        self.redis.pause();
+    }
+
+    fn resume(&mut self) {
+        self.redis.resume();
+    }
+}
+
+/// A Redis Cluster of three masters that write everything down.
+pub(crate) struct Cluster(RedisCluster);
+
+const MASTERS: usize = 3;
+
+impl Backend for Cluster {
+    async fn start() -> Self {
+        let cluster = RedisCluster::builder().with_data().with_proxies();
+        Self(cluster.start().await)
     }
 
     async fn node(&self, config: HubConfig) -> Hub {
@@ -38,16 +113,46 @@ impl Backend for OneRedis {
     }
 }
 
-/// A Redis Cluster of three masters.
-pub(crate) struct Cluster(RedisCluster);
-
-impl Backend for Cluster {
-    async fn start() -> Self {
-        Self(RedisCluster::start().await)
+impl Engine for Cluster {
+    /// Every node of a cluster is told where the masters are, and that is behind the network.
+    async fn distant_node(&self, config: HubConfig) -> Hub {
+        self.node(config).await
     }
 
-    async fn node(&self, config: HubConfig) -> Hub {
-        connect(&self.0.url(), config).await
+    fn network(&self) -> Vec<&Proxy> {
+        (0..MASTERS).map(|master| self.0.proxy(master)).collect()
+    }
+
+    async fn kill(&mut self) {
+        for master in 0..MASTERS {
+            self.0.node_mut(master).kill().await;
+        }
+    }
+
+    async fn restart(&mut self) {
+        for master in 0..MASTERS {
+            self.0.node_mut(master).restart().await;
+        }
+        self.0.wait_until_ready().await;
+    }
+
+    async fn restart_without_data(&mut self) {
+        for master in 0..MASTERS {
+            self.0.node_mut(master).restart_without_data().await;
+        }
+        self.0.wait_until_ready().await;
+    }
+
+    fn pause(&mut self) {
+        for master in 0..MASTERS {
+            self.0.node_mut(master).pause();
+        }
+    }
+
+    fn resume(&mut self) {
+        for master in 0..MASTERS {
+            self.0.node_mut(master).resume();
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod backend;
 mod contract;
+mod faults;
 mod reader;
 
 /// The contract's tests, for one broker.
@@ -51,4 +52,40 @@ keeps_the_contract!(
     redis_cluster,
     Cluster,
     [ignore = "needs redis-server: cargo xtask test"]
+);
+
+/// What happens when an engine breaks.
+macro_rules! breaks_in_the_open {
+    ($broker:ident, $backend:ident, [$($test:ident),* $(,)?]) => {
+        mod $broker {
+            use crate::backend::{Backend, $backend as Broker};
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[ignore = "needs engines: cargo xtask test"]
+                async fn $test() {
+                    crate::faults::$test(&mut Broker::start().await).await;
+                }
+            )*
+        }
+    };
+    ($broker:ident, $backend:ident) => {
+        breaks_in_the_open!($broker, $backend, [
+            an_engine_that_comes_back_with_its_data_costs_nobody_anything,
+            an_engine_that_lost_its_data_is_a_gap_that_cannot_be_counted,
+            while_an_engine_is_away_nothing_is_taken_and_nobody_is_cut,
+            an_engine_that_stands_still_is_noticed_and_nothing_is_published_twice,
+            cut_connections_lose_nothing_and_repeat_nothing,
+            a_slow_engine_delays_and_loses_nothing,
+            a_crowd_that_recovers_costs_one_read,
+        ]);
+    };
+}
+
+breaks_in_the_open!(redis_faults, OneRedis);
+breaks_in_the_open!(redis_cluster_faults, Cluster);
+// In a cluster, no node has a way of its own.
+breaks_in_the_open!(
+    redis_network,
+    OneRedis,
+    [a_node_that_was_cut_off_has_what_it_missed_or_a_gap]
 );

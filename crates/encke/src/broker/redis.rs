@@ -82,7 +82,9 @@ impl Redis {
             reason: reason.into(),
         };
         let one = Servers::One(target.clone());
-        let mut first = commands::reach(&one).await.map_err(explain)?;
+        let mut first = commands::reach(&one, servers::deaf)
+            .await
+            .map_err(explain)?;
         let about = About::ask(&mut first).await.map_err(explain)?;
         about.check().map_err(unfit)?;
         if about.is_cluster && target.database() != 0 {
@@ -94,7 +96,8 @@ impl Redis {
             let commands = Commands::cluster(cluster.clone(), link.clone());
             (Servers::Cluster(target.clone(), cluster), commands)
         } else {
-            (one.clone(), Commands::one(one, first, link.clone()))
+            let commands = Commands::one(one.clone(), link.clone()).await;
+            (one, commands.map_err(explain)?)
         };
         let prefix = Prefix::new(&target.prefix);
         let questions = Questions::new(prefix.clone(), terms, about.is_cluster);

@@ -174,7 +174,7 @@ impl Shared {
                         self.counters.published();
                         return Ok(position);
                     }
-                    Err(error @ BrokerError::Away(_)) => error,
+                    Err(error) if may_ask_again(&error, &publishing) => error,
                     Err(error) => return Err(error.into()),
                 };
                 if timeout_at(deadline, replication.recovery()).await.is_err() {
@@ -221,6 +221,15 @@ impl Shared {
             let (broker, reads) = (replication.broker.clone(), replication.reads.clone());
             tokio::spawn(read(Arc::downgrade(self), broker, reads, log.clone()));
         }
+    }
+}
+
+/// Whether it cannot be published twice by that.
+fn may_ask_again(error: &BrokerError, publishing: &Publishing) -> bool {
+    match error {
+        BrokerError::Away(_) => true,
+        BrokerError::Unanswered(_) => publishing.idempotency_key.is_some(),
+        BrokerError::Refused(_) => false,
     }
 }
 

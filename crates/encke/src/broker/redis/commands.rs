@@ -13,14 +13,17 @@ use crate::{
     broker::{BrokerError, backoff::Backoff},
 };
 use redis::{
-    Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value,
-    aio::MultiplexedConnection,
+    Cmd, ErrorKind, PushInfo, PushKind, RedisError, RedisResult, ServerErrorKind, Value,
+    aio::{AsyncPushSender, MultiplexedConnection, SendError},
     cluster_async::ClusterConnection,
     cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo},
     cmd,
 };
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::{sync::Notify, task::AbortHandle, time::timeout};
@@ -53,6 +56,8 @@ struct One {
 #[derive(Default)]
 struct Current {
     connection: Mutex<Option<MultiplexedConnection>>,
+    /// How many connections were made so far.
+    made: AtomicU64,
     /// Told when the connection failed somebody.
     failed: Notify,
 }
@@ -67,15 +72,15 @@ impl Drop for Keeper {
 }
 
 impl Commands {
-    /// Over `first`, and whatever has to be made after it.
-    pub(super) fn one(servers: Servers, first: MultiplexedConnection, link: LinkState) -> Self {
+    /// On the one server, over connections made one after the other.
+    pub(super) async fn one(servers: Servers, link: LinkState) -> RedisResult<Self> {
         let current = Arc::new(Current::default());
-        *current.lock() = Some(first);
+        current.connect(&servers).await?;
         let keeper = tokio::spawn(keep(servers, current.clone(), link)).abort_handle();
-        Self(Kind::One(Arc::new(One {
+        Ok(Self(Kind::One(Arc::new(One {
             current,
             _keeper: Keeper(keeper),
-        })))
+        }))))
     }
 
     pub(super) fn cluster(cluster: ClusterConnection, link: LinkState) -> Self {
@@ -136,6 +141,26 @@ enum Failure {
 }
 
 impl Current {
+    /// Makes the next connection.
+    async fn connect(self: &Arc<Self>, servers: &Servers) -> RedisResult<()> {
+        let number = self.made.fetch_add(1, Relaxed) + 1;
+        let current = Arc::downgrade(self);
+        // Told at once when it ends, so that nothing is sent over it that is known not to arrive.
+        let told = move |info: PushInfo| -> Result<(), SendError> {
+            if info.kind == PushKind::Disconnection
+                && let Some(current) = current.upgrade()
+                && current.made.load(Relaxed) == number
+            {
+                *current.lock() = None;
+                current.failed.notify_one();
+            }
+            Ok(())
+        };
+        let connection = reach(servers, told).await?;
+        *self.lock() = Some(connection);
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
         self.connection
             .lock()
@@ -150,25 +175,27 @@ async fn keep(servers: Servers, current: Arc<Current>, link: LinkState) {
         *current.lock() = None;
         link.commands(Some(reason));
         let mut backoff = Backoff::new();
-        let connection = loop {
+        loop {
             backoff.wait().await;
-            match reach(&servers).await {
-                Ok(connection) => break connection,
+            match current.connect(&servers).await {
+                Ok(()) => break,
                 Err(error) => link.commands(Some(error.to_string().into())),
             }
-        };
-        *current.lock() = Some(connection);
+        }
         link.commands(None);
     }
 }
 
 /// A connection to the one master.
-pub(super) async fn reach(servers: &Servers) -> RedisResult<MultiplexedConnection> {
+pub(super) async fn reach(
+    servers: &Servers,
+    push: impl AsyncPushSender,
+) -> RedisResult<MultiplexedConnection> {
     let slots = servers.slots().await?;
     let Some(address) = slots.master(0) else {
         return Err((ErrorKind::Client, "no server").into());
     };
-    servers::connect(servers.target(), address, servers::NO_PUSH).await
+    servers::connect(servers.target(), address, push).await
 }
 
 async fn until_broken(current: &Current) -> Arc<str> {

@@ -12,7 +12,11 @@ use super::{
 use crate::broker::{Announcements, backoff::Backoff, wire};
 use encke_proto::{Channel, Position};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use redis::{PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection, cmd};
+use redis::{
+    PushInfo, PushKind, RedisResult, Value,
+    aio::{MultiplexedConnection, SendError},
+    cmd,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -299,11 +303,11 @@ impl Task {
         let number = self.made;
         let prefix = self.prefix.clone();
         let (events, announcements) = (self.events.clone(), self.announcements.clone());
-        let push = move |info: PushInfo| -> Result<(), redis::aio::SendError> {
+        let push = move |info: PushInfo| -> Result<(), SendError> {
             hear(number, info, &prefix, &announcements, &events);
             Ok(())
         };
-        let connection = servers::connect(self.servers.target(), address, Some(push)).await?;
+        let connection = servers::connect(self.servers.target(), address, push).await?;
         let line = Line {
             number,
             connection: connection.clone(),

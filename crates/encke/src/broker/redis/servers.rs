@@ -3,8 +3,8 @@
 use super::url::Target;
 use crate::broker::ANSWER_LIMIT;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Value,
-    aio::{AsyncPushSender, MultiplexedConnection},
+    AsyncConnectionConfig, Client, ErrorKind, PushInfo, RedisError, RedisResult, Value,
+    aio::{AsyncPushSender, MultiplexedConnection, SendError},
     cluster_async::ClusterConnection,
     cmd,
 };
@@ -66,14 +66,12 @@ impl Servers {
 pub(super) async fn connect(
     target: &Target,
     address: &Address,
-    push: Option<impl AsyncPushSender>,
+    push: impl AsyncPushSender,
 ) -> RedisResult<MultiplexedConnection> {
-    let mut config = AsyncConnectionConfig::new()
+    let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_LIMIT))
-        .set_response_timeout(Some(ANSWER_LIMIT));
-    if let Some(push) = push {
-        config = config.set_push_sender(push);
-    }
+        .set_response_timeout(Some(ANSWER_LIMIT))
+        .set_push_sender(push);
     let server = target.server(address)?;
     let client = match target.certificates() {
         Some(certificates) => Client::build_with_tls(server, certificates)?,
@@ -84,8 +82,10 @@ pub(super) async fn connect(
         .await
 }
 
-/// Nobody to say anything to.
-pub(super) const NO_PUSH: Option<fn(redis::PushInfo) -> Result<(), redis::aio::SendError>> = None;
+/// Hears what nobody wants to know.
+pub(super) fn deaf(_: PushInfo) -> Result<(), SendError> {
+    Ok(())
+}
 
 /// Where the one master is.
 async fn master(target: &Target) -> RedisResult<Address> {
@@ -108,7 +108,7 @@ async fn check_master(target: &Target, host: &Address) -> RedisResult<Address> {
     if target.hosts.len() == 1 {
         return Ok(host.clone());
     }
-    let mut connection = connect(target, host, NO_PUSH).await?;
+    let mut connection = connect(target, host, deaf).await?;
     let role = cmd("ROLE")
         .query_async::<Vec<Value>>(&mut connection)
         .await?;

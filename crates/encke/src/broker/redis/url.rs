@@ -175,7 +175,8 @@ fn parse_host(text: &str, default_port: u16) -> Option<(String, u16)> {
             let (host, port) = rest.split_once(']')?;
             (
                 host,
-                port.strip_prefix(':').or(port.is_empty().then_some(""))?,
+                port.strip_prefix(':')
+                    .or_else(|| port.is_empty().then_some(""))?,
             )
         }
         None => text.split_once(':').unwrap_or((text, "")),
