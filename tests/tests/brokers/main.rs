@@ -4,8 +4,10 @@
 
 mod backend;
 mod contract;
+mod failover;
 mod faults;
 mod reader;
+mod starts;
 
 /// The contract's tests, for one broker.
 macro_rules! keeps_the_contract {

@@ -1,0 +1,165 @@
+//! What a subscriber sees when a replica takes over.
+
+use crate::{
+    backend::connect,
+    reader::{PATIENCE, Reader, publish_all},
+};
+use encke::{Delivery, Hub, HubConfig, PublishError};
+use encke_tests::{RedisCluster, Sentinel};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+fn config() -> HubConfig {
+    HubConfig::default()
+        .broker_patience(PATIENCE)
+        .check_period(Duration::from_secs(1))
+}
+
+/// Publishes until it is answered: whatever the old master was asked, the new one answers.
+async fn publish(hub: &Hub, text: &str) {
+    let news = hub.channel("news").unwrap();
+    loop {
+        match news.publish(text).idempotency_key(text).await {
+            Ok(_) => return,
+            Err(PublishError::Unanswered(_) | PublishError::Unavailable(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Reads up to a text: the rule holds, and no text comes twice, unless after a gap that cannot be
+/// counted. Gives the texts, and whether there was a gap.
+async fn read_up_to(reader: &mut Reader, last: &str) -> (Vec<String>, bool) {
+    let (mut texts, mut gap) = (Vec::new(), false);
+    while texts.last().map(String::as_str) != Some(last) {
+        match reader.next().await {
+            Delivery::Publication(publication) => {
+                let encke::Data::Text(text) = publication.data else {
+                    panic!("{:?}", publication.data);
+                };
+                assert!(!texts.iter().any(|seen| **seen == *text), "{text} twice");
+                texts.push(text.to_string());
+            }
+            Delivery::Gap(_) => gap = true,
+        }
+    }
+    (texts, gap)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_replica_of_a_cluster_takes_over_and_nobody_is_given_anything_twice() {
+    let mut cluster = RedisCluster::builder()
+        .with_replicas()
+        .with_data()
+        .start()
+        .await;
+    let a = connect(&cluster.url(), config()).await;
+    let b = connect(&cluster.url(), config()).await;
+    let mut reader = Reader::at_head(&b.channel("news").unwrap()).await;
+    publish_all(&a.channel("news").unwrap(), ["1", "2", "3"]).await;
+    let slot = cluster.slot("{news}").await;
+    let master = cluster.master(slot).await;
+    cluster.node_mut(master).kill().await;
+    cluster.wait_for_failover(master).await;
+    publish(&a, "4").await;
+    publish(&b, "5").await;
+    let (texts, gap) = read_up_to(&mut reader, "5").await;
+    // Replication had the time it takes: nothing was lost.
+    assert_eq!(
+        (texts, gap),
+        (["1", "2", "3", "4", "5"].map(String::from).to_vec(), false)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn what_a_replica_had_not_got_is_told_and_its_positions_are_not_used_again() {
+    let mut cluster = RedisCluster::builder()
+        .with_replicas()
+        .with_data()
+        .start()
+        .await;
+    let a = connect(&cluster.url(), config()).await;
+    let news = a.channel("news").unwrap();
+    let mut reader = Reader::at_head(&news).await;
+    publish_all(&news, ["1", "2"]).await;
+    let slot = cluster.slot("{news}").await;
+    let master = cluster.master(slot).await;
+    let replica = master + 3;
+    let caught_up = async {
+        let offset = async |node: usize, field: &str| {
+            let info = cluster.nodes()[node]
+                .command(&["INFO", "replication"])
+                .await;
+            let line = info.lines().find_map(|line| line.strip_prefix(field));
+            line.map(str::to_owned)
+        };
+        while offset(master, "master_repl_offset:").await
+            != offset(replica, "slave_repl_offset:").await
+        {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, caught_up)
+        .await
+        .expect("a replica follows");
+    // One that its master does not let in gets nothing of what follows.
+    let nodes = cluster.nodes();
+    nodes[replica]
+        .command(&["CONFIG", "SET", "masterauth", "wrong"])
+        .await;
+    nodes[master]
+        .command(&["CLIENT", "KILL", "TYPE", "replica"])
+        .await;
+    let lost = publish_all(&news, ["3", "4"]).await;
+    let (seen, _) = read_up_to(&mut reader, "4").await;
+    assert_eq!(seen, ["1", "2", "3", "4"]);
+    cluster.node_mut(master).kill().await;
+    cluster.wait_for_failover(master).await;
+    publish(&a, "5").await;
+    // This one has seen what nobody has any more.
+    let gap = reader.gap().await;
+    assert_eq!((gap.from, gap.to.offset), (None, 2));
+    assert_ne!(gap.to.epoch, lost.epoch);
+    assert_eq!(reader.text().await, "5");
+    // This one has not, and misses nothing of what there is.
+    let mut before = lost;
+    before.offset = 2;
+    let mut late = Reader::since(&news, before).await;
+    assert_eq!(late.text().await, "5");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_slot_that_moves_takes_its_subscribers_along() {
+    let cluster = RedisCluster::builder().with_data().start().await;
+    let a = connect(&cluster.url(), config()).await;
+    let b = connect(&cluster.url(), config()).await;
+    let mut reader = Reader::at_head(&b.channel("news").unwrap()).await;
+    publish(&a, "1").await;
+    let slot = cluster.slot("{news}").await;
+    let master = cluster.master(slot).await;
+    cluster.migrate_slot(slot, (master + 1) % 3).await;
+    for number in 2..20 {
+        publish(&a, &number.to_string()).await;
+    }
+    let (texts, gap) = read_up_to(&mut reader, "19").await;
+    assert_eq!((texts.len(), gap), (19, false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-sentinel: cargo xtask test"]
+async fn sentinels_name_another_master_and_publishing_goes_on_there() {
+    let mut sentinel = Sentinel::start().await;
+    let a = connect(&sentinel.url(), config()).await;
+    let b = connect(&sentinel.url(), config()).await;
+    let mut reader = Reader::at_head(&b.channel("news").unwrap()).await;
+    publish_all(&a.channel("news").unwrap(), ["1", "2"]).await;
+    assert_eq!(reader.texts(2).await, ["1", "2"]);
+    let old = sentinel.kill_master().await;
+    sentinel.wait_for_failover(old).await;
+    publish(&a, "3").await;
+    let (texts, _) = read_up_to(&mut reader, "3").await;
+    assert_eq!(texts, ["3"]);
+}

@@ -1,0 +1,161 @@
+//! Which brokers are taken at the start, and what is said about the others.
+
+use crate::reader::Reader;
+use encke::{ConnectError, Hub};
+use encke_tests::Redis;
+use std::net::SocketAddr;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+/// What is said of a broker that is not taken, in one line that holds no password.
+async fn refusal(url: &str) -> (ConnectError, String) {
+    let Err(error) = Hub::connect(url).await else {
+        panic!("{url} was taken");
+    };
+    let line = error.to_string();
+    assert!(!line.contains('\n'), "{line}");
+    assert!(!line.contains("secret"), "{line}");
+    (error, line)
+}
+
+/// That a hub over this broker works.
+async fn works(url: &str) {
+    let hub = match Hub::connect(url).await {
+        Ok(hub) => hub,
+        Err(error) => panic!("{error}"),
+    };
+    let news = hub.channel("news").unwrap();
+    let mut reader = Reader::at_head(&news).await;
+    news.publish("kiki").await.unwrap();
+    assert_eq!(reader.text().await, "kiki");
+}
+
+#[tokio::test]
+async fn a_url_that_makes_no_sense_is_refused_with_the_reason() {
+    for (url, reason) in [
+        ("", "scheme"),
+        ("localhost:6379", "scheme"),
+        ("memory:x", "nothing follows"),
+        ("http://localhost", "scheme"),
+        ("redis://u:secret@", "HOST:PORT"),
+        ("redis://u:secret@h:x", "HOST:PORT"),
+        ("redis+sentinel://h", "master"),
+        ("redis://h?nonsense", "nonsense"),
+    ] {
+        let (error, line) = refusal(url).await;
+        assert!(matches!(error, ConnectError::Url { .. }), "{line}");
+        assert!(line.contains(reason), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_reaches_is_named() {
+    let (error, line) = refusal("redis://u:secret@127.0.0.1:1").await;
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{line}");
+    assert!(line.contains("redis://u:***@127.0.0.1:1"), "{line}");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_password_is_needed_and_has_to_be_right() {
+    let redis = Redis::builder().password("opensesame").start().await;
+    works(&redis.url()).await;
+    let address = redis.address();
+    for url in [
+        format!("redis://{address}"),
+        format!("redis://:secret@{address}"),
+    ] {
+        let (error, line) = refusal(&url).await;
+        assert!(matches!(error, ConnectError::Denied { .. }), "{line}");
+    }
+}
+
+/// What an ACL user needs, as docs/brokers.md has it.
+const RULES: &str = "~encke:* &encke:* -@all +@connection +info +role +eval +evalsha +hmget +hset \
+                     +hdel +hgetall +pexpire +del +xadd +xlen +xrange +xdel +get +set +time +publish \
+                     +subscribe +unsubscribe";
+
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_user_who_may_do_what_is_documented_can_be_used() {
+    let redis = Redis::builder()
+        .user("encke", "opensesame", RULES)
+        .start()
+        .await;
+    works(&redis.url()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_user_who_may_not_publish_is_found_out_at_the_start() {
+    let rules = RULES.replace("+xadd ", "");
+    let redis = Redis::builder()
+        .user("encke", "opensesame", &rules)
+        .start()
+        .await;
+    let (error, line) = refusal(&redis.url()).await;
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+    assert!(line.contains("can't run this command"), "{line}");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn tls_takes_the_issuer_that_is_named_and_no_other() {
+    let redis = Redis::builder().secure().start().await;
+    let ca = redis.ca();
+    works(&format!("{}?ca={}", redis.url(), ca.display())).await;
+    let (error, line) = refusal(&redis.url()).await;
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{line}");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_replica_is_refused() {
+    let master = Redis::start().await;
+    let replica = Redis::start().await;
+    let SocketAddr::V4(address) = master.address() else {
+        panic!("IPv4");
+    };
+    let port = address.port().to_string();
+    replica.command(&["REPLICAOF", "127.0.0.1", &port]).await;
+    let (error, line) = refusal(&replica.url()).await;
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+    assert!(line.contains("replica"), "{line}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_refused_with_the_version_it_takes() {
+    // Nothing as old is packaged any more: it says what such a server says.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4_096];
+            while let Ok(length @ 1..) = socket.read(&mut asked).await {
+                let asked = String::from_utf8_lossy(&asked[..length]).to_ascii_uppercase();
+                let mut answer = String::new();
+                for command in asked.split('*').skip(1) {
+                    answer += match command {
+                        _ if command.contains("HELLO") => "%1\r\n+server\r\n+redis\r\n",
+                        _ if command.contains("INFO\r\n$6") => {
+                            "$21\r\nredis_version:5.0.14\r\n\r\n"
+                        }
+                        _ if command.contains("INFO") => "$0\r\n\r\n",
+                        _ => "+OK\r\n",
+                    };
+                }
+                let answer = answer.replace("$21", "$22");
+                if socket.write_all(answer.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let (error, line) = refusal(&format!("redis://{address}")).await;
+    server.abort();
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+    assert!(line.contains("5.0.14") && line.contains("6.2"), "{line}");
+}
