@@ -29,6 +29,7 @@ pub struct RedisBuilder {
     keeps_data: bool,
     access: Access,
     secure: bool,
+    has_own_clock: bool,
 }
 
 /// Who may use it.
@@ -116,6 +117,16 @@ impl Redis {
         self.engine.resume();
     }
 
+    /// Puts its clock so many seconds before ours; behind, where that is less than none.
+    ///
+    /// # Panics
+    /// When it has none of its own.
+    pub fn set_clock(&self, seconds: i64) {
+        let server = &self.engine.recipe;
+        assert!(server.has_own_clock, "a Redis with a clock of its own");
+        server.set_clock(seconds);
+    }
+
     /// What it answers, an item of a list to a line, `(nil)` for nothing.
     ///
     /// # Panics
@@ -198,6 +209,12 @@ impl RedisBuilder {
         self
     }
 
+    /// It has a clock of its own, which [`Redis::set_clock`] puts forward and back.
+    pub fn with_clock(mut self) -> Self {
+        self.has_own_clock = true;
+        self
+    }
+
     /// A line of its configuration.
     pub(super) fn setting(mut self, line: &str) -> Self {
         self.settings.push(line.to_owned());
@@ -221,9 +238,13 @@ impl RedisBuilder {
                 self.settings.push(line);
             }
         }
+        let mut server = Server::new("redis-server", &self.settings, self.secure);
+        if self.has_own_clock {
+            server.add_clock();
+        }
         Redis {
             access: self.access,
-            engine: Engine::start(Server::new("redis-server", &self.settings, self.secure)).await,
+            engine: Engine::start(server).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Engines are started, killed and cut off by the tests themselves.
 
 mod backend;
+mod clocks;
 mod contract;
 mod failover;
 mod faults;
