@@ -316,7 +316,7 @@ impl Live {
                 (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
                 (
                     header::ACCESS_CONTROL_ALLOW_HEADERS,
-                    "authorization, content-type, last-event-id",
+                    "authorization, content-type, idempotency-key, last-event-id",
                 ),
                 (header::ACCESS_CONTROL_MAX_AGE, "600"),
             ] {

@@ -270,7 +270,7 @@ async fn preflights_are_answered_for_allowed_origins_only() {
     for header in [
         "access-control-allow-origin: https://pages.example\r\n",
         "access-control-allow-methods: GET, POST\r\n",
-        "access-control-allow-headers: authorization, content-type, last-event-id\r\n",
+        "access-control-allow-headers: authorization, content-type, idempotency-key, last-event-id\r\n",
         "vary: Origin\r\n",
     ] {
         assert!(head.contains(header), "{head}");
