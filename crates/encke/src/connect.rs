@@ -109,6 +109,14 @@ pub(crate) fn without_password(url: &str) -> Arc<str> {
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(authority_end);
     let separator = if scheme.is_empty() { "" } else { "://" };
+    // A password that was not encoded may look like a host, or like what follows one.
+    let is_torn = |(host, next): (&str, &str)| !host.contains('@') && next.contains('@');
+    let hosts = authority.split(',').zip(authority.split(',').skip(1));
+    if let Some((_, host)) = rest.rsplit_once('@')
+        && (behind.contains('@') || hosts.into_iter().any(is_torn))
+    {
+        return format!("{scheme}{separator}***@{host}").into();
+    }
     // Several hosts may each have credentials.
     let hosts: Vec<_> = authority
         .split(',')
@@ -134,6 +142,10 @@ mod tests {
             ("redis://:secret@h,:secret@i", "redis://:***@h,:***@i"),
             ("nats://secret@h", "nats://***@h"),
             ("redis://u:se@cret@h", "redis://u:***@h"),
+            ("redis://u:se/cret@h/2", "redis://***@h/2"),
+            ("redis://u:se?cret@h", "redis://***@h"),
+            ("redis://u:se,cret@h", "redis://***@h"),
+            ("redis://u:secret@h,i,j/2", "redis://u:***@h,i,j/2"),
             ("redis://h:6379", "redis://h:6379"),
             ("u:secret@h", "u:***@h"),
             ("nonsense", "nonsense"),
