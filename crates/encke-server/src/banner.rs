@@ -11,6 +11,8 @@ pub(crate) struct Banner {
     pub(crate) address: SocketAddr,
     pub(crate) scheme: &'static str,
     pub(crate) needs_token: bool,
+    /// The broker whose channels it has, as it may be shown; `None` where they are its own.
+    pub(crate) broker: Option<String>,
 }
 
 impl Banner {
@@ -48,6 +50,9 @@ impl fmt::Display for Banner {
             env!("CARGO_PKG_VERSION"),
             self.address
         )?;
+        if let Some(broker) = &self.broker {
+            writeln!(f, "its channels are those of {broker}")?;
+        }
         writeln!(f)?;
         writeln!(f, "  look     {scheme}://{near}/")?;
         writeln!(f, "  listen   {curl} -N '{scheme}://{near}/live/news'")?;

@@ -1,8 +1,10 @@
 //! What the user types.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::duration;
 
 /// encke pushes live events to browsers: one publish reaches every browser.
 ///
@@ -89,6 +91,94 @@ pub(crate) struct ServeOpts {
     /// have. On Linux only.
     #[arg(long, value_name = "COUNT", env = "ENCKE_SHARDS")]
     pub(crate) shards: Option<usize>,
+
+    /// How long a session stays silent before it is sent a sign of life; 0 never sends one.
+    ///
+    /// Below the time after which a proxy on the way takes a quiet connection for dead.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "ENCKE_KEEP_ALIVE",
+        default_value = "25s",
+        value_parser = duration::parse
+    )]
+    pub(crate) keep_alive: Duration,
+
+    #[command(flatten)]
+    pub(crate) channels: ChannelOpts,
+}
+
+/// Where channels are kept, and what of them.
+#[derive(Args)]
+pub(crate) struct ChannelOpts {
+    /// The broker whose channels this server shares with others: redis://HOST:PORT,
+    /// nats://HOST:PORT, or memory: for none.
+    ///
+    /// rediss:// and tls:// are the same over TLS, redis+sentinel://HOST:PORT,HOST:PORT/MASTER asks
+    /// Sentinels. USER:PASSWORD@ goes before the host; put a URL that holds a password into the
+    /// environment, as other users of a machine may see command lines.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ENCKE_BROKER",
+        hide_env_values = true,
+        default_value = "memory:"
+    )]
+    pub(crate) broker: String,
+
+    /// How many publications of a channel a newcomer may recover.
+    ///
+    /// All servers of a broker should be given the same.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "ENCKE_HISTORY",
+        default_value_t = 100
+    )]
+    pub(crate) history: usize,
+
+    /// And for how long after they were published.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "ENCKE_HISTORY_AGE",
+        default_value = "5m",
+        value_parser = duration::parse
+    )]
+    pub(crate) history_age: Duration,
+
+    /// How long a publication is not made again when it comes with the same Idempotency-Key.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "ENCKE_IDEMPOTENCY_WINDOW",
+        default_value = "5m",
+        value_parser = duration::parse_period
+    )]
+    pub(crate) idempotency_window: Duration,
+
+    /// How long publishers and new sessions wait for a broker that is away; with 0 they are told at
+    /// once.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "ENCKE_BROKER_PATIENCE",
+        default_value = "5s",
+        value_parser = duration::parse
+    )]
+    pub(crate) broker_patience: Duration,
+
+    /// How often the broker is asked where quiet channels stand.
+    ///
+    /// It bounds how late a publication is whose announcement was lost on the way.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "ENCKE_CHECK_PERIOD",
+        default_value = "10s",
+        value_parser = duration::parse_period
+    )]
+    pub(crate) check_period: Duration,
 }
 
 #[derive(Args, Debug)]
@@ -166,6 +256,16 @@ pub(crate) enum Transport {
     WebSocket,
 }
 
+/// Without the URL of the broker, which may hold a password.
+impl fmt::Debug for ChannelOpts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelOpts")
+            .field("history", &self.history)
+            .field("history_age", &self.history_age)
+            .finish_non_exhaustive()
+    }
+}
+
 fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "expected an address and a port, such as 127.0.0.1:9000 or [::1]:9000")
@@ -186,6 +286,13 @@ mod tests {
         let opts = Opts::parse_from(["encke", "--listen", "127.0.0.1:0"]);
         assert!(opts.command.is_none());
         assert_eq!(opts.serve.listen.port(), 0);
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_library() {
+        let opts = Opts::parse_from(["encke"]).serve.channels;
+        let typed = format!("{:?}", opts.hub_config(Duration::from_secs(25)));
+        assert_eq!(typed, format!("{:?}", encke::HubConfig::default()));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! What the program needs: everything the user typed, checked once.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use encke::SchemeHeader;
+use encke::{HubConfig, SchemeHeader};
 use thiserror::Error;
 
 use crate::{
-    cli::{Command, Opts, ProxyHeader, PubOpts, ServeOpts, ServerOpts, SubOpts, Transport},
+    broker::Broker,
+    cli::{
+        ChannelOpts, Command, Opts, ProxyHeader, PubOpts, ServeOpts, ServerOpts, SubOpts, Transport,
+    },
     client::{InvalidUrl, Server},
     hosts::{Hosts, InvalidHost},
     tls::{self, TlsError},
@@ -24,6 +27,8 @@ pub(crate) enum Config {
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
+    pub(crate) broker: Broker,
+    pub(crate) hub: HubConfig,
     pub(crate) hosts: Hosts,
     pub(crate) publish_token: Option<Token>,
     pub(crate) allowed_origins: Vec<String>,
@@ -112,6 +117,8 @@ impl TryFrom<ServeOpts> for ServeConfig {
         };
         Ok(Self {
             listen: opts.listen,
+            hub: opts.channels.hub_config(opts.keep_alive),
+            broker: Broker::new(opts.channels.broker),
             hosts: Hosts::new(opts.listen.ip(), &opts.hosts)?,
             publish_token,
             allowed_origins: opts.allowed_origins,
@@ -124,6 +131,17 @@ impl TryFrom<ServeOpts> for ServeConfig {
             shards: opts.shards,
             tls,
         })
+    }
+}
+
+impl ChannelOpts {
+    pub(crate) fn hub_config(&self, keep_alive: Duration) -> HubConfig {
+        HubConfig::default()
+            .history(self.history, self.history_age)
+            .keep_alive(keep_alive)
+            .idempotency_window(self.idempotency_window)
+            .broker_patience(self.broker_patience)
+            .check_period(self.check_period)
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod cli;
 mod config;
+mod duration;
 
 mod serve;
 
 mod banner;
+mod broker;
 mod demo;
 mod memory;
 mod site;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use encke::{Action, Grant, Hub, HubConfig, Live, Refusal};
+use encke::{Action, Grant, Hub, Live, Refusal};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
@@ -17,7 +17,8 @@ use crate::{
     BoxError,
     banner::Banner,
     config::ServeConfig,
-    demo, memory,
+    demo,
+    memory,
     publishers::Publishers,
     site::{LIVE, Site},
     stop::StopRequests,
@@ -57,7 +58,13 @@ pub(crate) fn run(config: ServeConfig) -> Result<(), BoxError> {
 
 async fn serve(config: ServeConfig) -> Result<(), BoxError> {
     let mut stop = StopRequests::new()?;
+    // Before the listener: nobody is let in who could not be served.
+    let hub = tokio::select! {
+        connected = config.broker.connect(config.hub) => connected?,
+        () = stop.next() => return Ok(()),
+    };
     let listener = listen(config.listen).await?;
+    let is_alone = config.broker.is_memory();
     let banner = Banner {
         address: listener.local_addr()?,
         scheme: if config.tls.is_some() {
@@ -66,9 +73,9 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
             "http"
         },
         needs_token: config.publish_token.is_some(),
+        broker: (!is_alone).then(|| config.broker.to_string()),
     };
 
-    let hub = Hub::new(HubConfig::default());
     let publishers = Publishers::new(config.publish_token);
     let mut live = live(&hub, publishers).body_limit(BODY_LIMIT);
     if config.client_publish {
@@ -80,7 +87,8 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
     for header in config.scheme_headers {
         live = live.trust_proxy_scheme(header);
     }
-    let feeders = tokio::spawn(demo::feed(hub.clone()));
+    // Of many nodes each would have the clock tick.
+    let feeders = is_alone.then(|| tokio::spawn(demo::feed(hub.clone())));
     let caretaker = tokio::spawn(memory::give_back(hub.clone()));
     let site = Site::new(config.hosts, live);
     banner.print()?;
@@ -91,7 +99,9 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
             stop.next().await;
             process::exit(INTERRUPTED);
         });
-        feeders.abort();
+        if let Some(feeders) = feeders {
+            feeders.abort();
+        }
         caretaker.abort();
         hub.shutdown();
     };

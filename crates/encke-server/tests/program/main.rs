@@ -3,6 +3,7 @@
 mod listener;
 mod support;
 
+mod brokers;
 mod commands;
 mod demo;
 mod lifecycle;

@@ -13,12 +13,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The program, without whatever the environment would tell it.
 pub(crate) fn encke(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_encke"));
-    command
-        .args(args)
-        .env_remove("ENCKE_PUBLISH_TOKEN")
-        .env_remove("ENCKE_TOKEN")
-        .env_remove("ENCKE_TRUST_PROXY_SCHEME")
-        .env_remove("RUST_LOG");
+    command.args(args).env_remove("RUST_LOG");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ENCKE_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
