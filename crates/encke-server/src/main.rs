@@ -9,6 +9,7 @@ mod serve;
 mod banner;
 mod broker;
 mod demo;
+mod health;
 mod memory;
 mod site;
 mod stop;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use encke::{Action, Grant, Hub, Live, Refusal};
+use encke::{Action, Grant, Hub, Live, Refusal, Shutdown};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
@@ -18,6 +18,7 @@ use crate::{
     banner::Banner,
     config::ServeConfig,
     demo,
+    health::Health,
     memory,
     publishers::Publishers,
     site::{LIVE, Site},
@@ -90,9 +91,12 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
     // Of many nodes each would have the clock tick.
     let feeders = is_alone.then(|| tokio::spawn(demo::feed(hub.clone())));
     let caretaker = tokio::spawn(memory::give_back(hub.clone()));
-    let site = Site::new(config.hosts, live);
+    let shutdown = Shutdown::new();
+    let health = Health::new(hub.clone(), shutdown.clone());
+    let site = Site::new(config.hosts, health, live);
     banner.print()?;
 
+    let begun = shutdown.clone();
     let stopped = async move {
         stop.next().await;
         tokio::spawn(async move {
@@ -103,10 +107,12 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
             feeders.abort();
         }
         caretaker.abort();
+        begun.begin();
         hub.shutdown();
     };
     let mut server = encke::serve(listener, site)
         .with_graceful_shutdown(stopped)
+        .with_shutdown(shutdown)
         .drain_limit(DRAIN);
     if let Some(shards) = config.shards {
         server = server.shards(shards);

@@ -1,4 +1,4 @@
-//! What is where: the demo page at `/`, the channels under `/live`.
+//! What is where: the demo page at `/`, the channels under `/live`, and what load balancers ask.
 
 use std::{
     convert::Infallible,
@@ -12,22 +12,32 @@ use encke::{Body, problem};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::ALLOW};
 use tower_service::Service;
 
-use crate::{demo, hosts::Hosts};
+use crate::{
+    demo,
+    health::{Health, Probe},
+    hosts::Hosts,
+};
 
 /// The path of the channels; what follows it is a channel's name.
 pub(crate) const LIVE: &str = "/live";
 
-/// The program as one service; no request for a host that is not ours gets past it.
+/// The program as one service; no request for a host that is not ours gets past it, but a load
+/// balancer's.
+///
+/// What names such a host, or none, is up to that: often the address it sends to, which this server
+/// need not know of. What it is told nobody has to hide from a page that pretends to be ours.
 #[derive(Clone, Debug)]
 pub(crate) struct Site<L> {
     hosts: Arc<Hosts>,
+    health: Health,
     live: L,
 }
 
 impl<L> Site<L> {
-    pub(crate) fn new(hosts: Hosts, live: L) -> Self {
+    pub(crate) fn new(hosts: Hosts, health: Health, live: L) -> Self {
         Self {
             hosts: Arc::new(hosts),
+            health,
             live,
         }
     }
@@ -48,6 +58,13 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
+        if let Some(probe) = Probe::at(path) {
+            let answer = match *request.method() {
+                Method::GET | Method::HEAD => self.health.answer(probe),
+                _ => only_read("health can only be read"),
+            };
+            return Box::pin(ready(Ok(answer)));
+        }
         if let Err(error) = self.hosts.check(&request) {
             return Box::pin(ready(Ok(problem(error.status(), error))));
         }
@@ -71,7 +88,12 @@ fn page(method: &Method, path: &str) -> Response<Body> {
     if method == Method::GET || method == Method::HEAD {
         return file;
     }
-    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this page can only be read");
+    only_read("this page can only be read")
+}
+
+/// The answer to methods other than GET and HEAD.
+pub(crate) fn only_read(detail: &str) -> Response<Body> {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, detail);
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -6,6 +6,7 @@ mod support;
 mod brokers;
 mod commands;
 mod demo;
+mod health;
 mod lifecycle;
 mod refusals;
 mod sockets;
