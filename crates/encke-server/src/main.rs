@@ -12,6 +12,7 @@ mod demo;
 mod health;
 mod memory;
 mod site;
+mod statistics;
 mod stop;
 
 mod hosts;

@@ -22,6 +22,7 @@ use crate::{
     memory,
     publishers::Publishers,
     site::{LIVE, Site},
+    statistics::Statistics,
     stop::StopRequests,
 };
 
@@ -77,8 +78,8 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
         broker: (!is_alone).then(|| config.broker.to_string()),
     };
 
-    let publishers = Publishers::new(config.publish_token);
-    let mut live = live(&hub, publishers).body_limit(BODY_LIMIT);
+    let publishers = Arc::new(Publishers::new(config.publish_token));
+    let mut live = live(&hub, publishers.clone()).body_limit(BODY_LIMIT);
     if config.client_publish {
         live = live.client_publish();
     }
@@ -93,7 +94,8 @@ async fn serve(config: ServeConfig) -> Result<(), BoxError> {
     let caretaker = tokio::spawn(memory::give_back(hub.clone()));
     let shutdown = Shutdown::new();
     let health = Health::new(hub.clone(), shutdown.clone());
-    let site = Site::new(config.hosts, health, live);
+    let statistics = Statistics::new(hub.clone(), publishers);
+    let site = Site::new(config.hosts, health, statistics, live);
     banner.print()?;
 
     let begun = shutdown.clone();
@@ -133,8 +135,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 }
 
 /// Anyone listens; whom the publishers let in speaks.
-fn live(hub: &Hub, publishers: Publishers) -> Live {
-    let publishers = Arc::new(publishers);
+fn live(hub: &Hub, publishers: Arc<Publishers>) -> Live {
     hub.live()
         .prefix(LIVE)
         .authorize(move |request, action, _| {

@@ -1,4 +1,5 @@
-//! What is where: the demo page at `/`, the channels under `/live`, and what load balancers ask.
+//! What is where: the demo page at `/`, the channels under `/live`, their statistics under `/stats`,
+//! and what load balancers ask.
 
 use std::{
     convert::Infallible,
@@ -16,6 +17,7 @@ use crate::{
     demo,
     health::{Health, Probe},
     hosts::Hosts,
+    statistics::Statistics,
 };
 
 /// The path of the channels; what follows it is a channel's name.
@@ -30,14 +32,16 @@ pub(crate) const LIVE: &str = "/live";
 pub(crate) struct Site<L> {
     hosts: Arc<Hosts>,
     health: Health,
+    statistics: Statistics,
     live: L,
 }
 
 impl<L> Site<L> {
-    pub(crate) fn new(hosts: Hosts, health: Health, live: L) -> Self {
+    pub(crate) fn new(hosts: Hosts, health: Health, statistics: Statistics, live: L) -> Self {
         Self {
             hosts: Arc::new(hosts),
             health,
+            statistics,
             live,
         }
     }
@@ -75,13 +79,19 @@ where
         {
             return Box::pin(self.live.call(request));
         }
+        if Statistics::channel_at(path).is_some() {
+            let statistics = self.statistics.clone();
+            let (request, _) = request.into_parts();
+            return Box::pin(async move { Ok(statistics.answer(request).await) });
+        }
         Box::pin(ready(Ok(page(request.method(), path))))
     }
 }
 
 fn page(method: &Method, path: &str) -> Response<Body> {
     let Some(file) = demo::file(path) else {
-        let detail = "nothing is here: the demo page is at /, channels are under /live/";
+        let detail = "nothing is here: the demo page is at /, channels are under /live/, their \
+                      statistics under /stats/";
         return problem(StatusCode::NOT_FOUND, detail);
     };
     // The server leaves out the body of an answer to HEAD.

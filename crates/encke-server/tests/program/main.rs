@@ -10,5 +10,6 @@ mod health;
 mod lifecycle;
 mod refusals;
 mod sockets;
+mod statistics;
 mod sub_sockets;
 mod tls;
