@@ -196,6 +196,11 @@ pub(crate) struct PubOpts {
     #[arg(long)]
     pub(crate) json: bool,
 
+    /// Publish once: with a key that was used on this channel before, within the server's
+    /// --idempotency-window, nothing is published and the first position is printed again.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+
     #[command(flatten)]
     pub(crate) server: ServerOpts,
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use encke::{HubConfig, SchemeHeader};
+use http::HeaderValue;
 use thiserror::Error;
 
 use crate::{
@@ -46,6 +47,7 @@ pub(crate) struct PublishConfig {
     pub(crate) channel: String,
     pub(crate) source: Source,
     pub(crate) json: bool,
+    pub(crate) idempotency_key: Option<HeaderValue>,
 }
 
 /// Where `pub` takes its data from.
@@ -78,6 +80,8 @@ pub(crate) enum ConfigError {
         given: &'static str,
         missing: &'static str,
     },
+    #[error("an idempotency key has 1 to 255 visible ASCII characters and no spaces, not {0:?}")]
+    IdempotencyKey(String),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -166,6 +170,7 @@ impl TryFrom<PubOpts> for PublishConfig {
                 _ => Source::StandardInput,
             },
             json: opts.json,
+            idempotency_key: opts.idempotency_key.map(idempotency_key).transpose()?,
         })
     }
 }
@@ -190,6 +195,14 @@ impl TryFrom<ServerOpts> for Server {
         let token = opts.token.map(Token::new).transpose()?;
         let tls = tls::client(opts.ca.as_deref())?;
         Ok(Self::new(&opts.url, token, tls)?)
+    }
+}
+
+fn idempotency_key(key: String) -> Result<HeaderValue, ConfigError> {
+    let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+    match HeaderValue::try_from(&key) {
+        Ok(value) if is_visible && (1..=255).contains(&key.len()) => Ok(value),
+        _ => Err(ConfigError::IdempotencyKey(key)),
     }
 }
 

@@ -58,6 +58,9 @@ async fn publish(config: &PublishConfig, data: Bytes) -> Result<String, ClientEr
     if config.json {
         request = request.header(CONTENT_TYPE, "application/json");
     }
+    if let Some(key) = &config.idempotency_key {
+        request = request.header("idempotency-key", key);
+    }
     let request = request
         .body(Full::new(data))
         .expect("a checked URL and an encoded channel");

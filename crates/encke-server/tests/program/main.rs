@@ -7,6 +7,7 @@ mod brokers;
 mod commands;
 mod demo;
 mod health;
+mod idempotency;
 mod lifecycle;
 mod refusals;
 mod sockets;
