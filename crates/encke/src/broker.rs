@@ -8,6 +8,8 @@ pub(crate) mod backoff;
 pub(crate) mod redis;
 #[cfg(any(feature = "nats", feature = "redis"))]
 pub(crate) mod wire;
+#[cfg(test)]
+pub(crate) mod fickle;
 
 use crate::{Hub, config::Retention, hub::Shared, log::Lineage};
 use encke_proto::{Channel, Data, Position};

@@ -18,6 +18,9 @@ mod shard;
 mod socket;
 mod speaker;
 
+#[cfg(test)]
+mod away;
+
 pub use self::authorize::{Action, CrossOrigin, Grant, Refusal};
 pub(crate) use self::{
     session::SessionHandle,
