@@ -31,6 +31,9 @@ pub use engine::{
 mod process;
 pub use process::Process;
 
+mod nginx;
+pub use nginx::Nginx;
+
 mod driver;
 mod patience;
 mod scratch;

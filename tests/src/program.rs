@@ -27,6 +27,12 @@ impl Program {
         Self::start_with(Scratch::new(), Vec::new()).await
     }
 
+    /// Starts it on a free port, with these options.
+    pub async fn start_as(options: &[&str]) -> Self {
+        let options = options.iter().map(PathBuf::from).collect();
+        Self::start_with(Scratch::new(), options).await
+    }
+
     /// Starts it over TLS, with a certificate that nobody has issued.
     pub async fn start_secure() -> Self {
         let files = Scratch::new();
@@ -48,7 +54,11 @@ impl Program {
         let mut command = Command::new(built());
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(options);
-        command.env_remove("ENCKE_PUBLISH_TOKEN");
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("ENCKE_") {
+                command.env_remove(name);
+            }
+        }
         let mut process = Process::start(command);
         let origin = process.after("listens on ").await;
         Self {
