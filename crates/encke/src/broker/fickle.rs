@@ -32,7 +32,7 @@ impl FickleBroker {
             followed: Mutex::default(),
         });
         let hub = Hub::over(config, broker.clone());
-        broker.announcements.reach(hub.shared());
+        broker.announcements.reach(&hub);
         (broker, hub)
     }
 
