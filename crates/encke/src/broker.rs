@@ -4,12 +4,12 @@
 
 #[cfg(any(feature = "nats", feature = "redis"))]
 pub(crate) mod backoff;
+#[cfg(test)]
+pub(crate) mod fickle;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(any(feature = "nats", feature = "redis"))]
 pub(crate) mod wire;
-#[cfg(test)]
-pub(crate) mod fickle;
 
 use crate::{Hub, config::Retention, hub::Shared, log::Lineage};
 use encke_proto::{Channel, Data, Position};

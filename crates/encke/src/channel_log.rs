@@ -159,6 +159,19 @@ impl ChannelLog {
         })
     }
 
+    /// Adds a reader that is [placed](Self::place) later: from here on the log is kept up.
+    pub(crate) fn hold(self: &Arc<Self>, mark: Arc<Mark>) -> Result<Attachment, Retired> {
+        self.use_live(|state| Attachment {
+            log: self.clone(),
+            key: state.readers.insert(Reader::Task(mark)),
+        })
+    }
+
+    /// Where a reader starts.
+    pub(crate) fn place(&self, start: Start, now: Instant) -> Position {
+        self.with(|state| state.log.place(start, &self.retention, now))
+    }
+
     /// The position of the newest publication.
     pub(crate) fn head(&self) -> Position {
         self.with(|state| state.log.head())

@@ -24,7 +24,7 @@ use std::{
 use tokio::{
     sync::Semaphore,
     task::AbortHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 /// Channels that are asked about in one question.
@@ -38,6 +38,9 @@ const QUESTIONS: usize = 4;
 
 /// Between two attempts at a broker that says it is there, and is not.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// Between two attempts at one that says it is away.
+const LONGEST_RETRY: Duration = Duration::from_millis(500);
 
 /// A broker, and what this hub asks it.
 #[derive(Debug)]
@@ -86,18 +89,18 @@ impl Replication {
             Some(_) => hub.config.broker_patience,
             None => hub.config.broker_patience.max(ANSWER_LIMIT),
         };
-        let deadline = Instant::now() + patience;
-        loop {
-            let log = hub.log_of(channel);
-            let prepared = timeout_at(deadline, self.prepare(hub, &log, start)).await;
-            if prepared.is_err() {
-                let late = || format!("no answer within {patience:?}").into();
-                return Err(Unavailable::new(self.down().unwrap_or_else(late)));
+        let attachment = loop {
+            if let Ok(attachment) = hub.log_of(channel).hold(mark.clone()) {
+                break attachment;
             }
-            if let Ok(attached) = log.subscribe(start, mark.clone(), Shared::now()) {
-                return Ok(attached);
-            }
+        };
+        let prepared = timeout(patience, self.prepare(hub, &attachment, start)).await;
+        if prepared.is_err() {
+            let late = || format!("no answer within {patience:?}").into();
+            return Err(Unavailable::new(self.down().unwrap_or_else(late)));
         }
+        let position = attachment.place(start, Shared::now());
+        Ok((attachment, position))
     }
 
     /// Returns when the log can tell what follows `start`.
@@ -115,11 +118,11 @@ impl Replication {
         }
     }
 
-    /// Returns when the broker may be asked again.
+    /// Returns when the broker may be asked again: a part of it may be there while another is not.
     async fn recovery(&self) {
         let mut link = self.broker.link();
         tokio::time::sleep(jitter(RETRY)).await;
-        let _ = link.wait_for(|link| *link == Link::Up).await;
+        let _ = timeout(LONGEST_RETRY, link.wait_for(|link| *link == Link::Up)).await;
     }
 }
 
