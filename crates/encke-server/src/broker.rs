@@ -36,12 +36,10 @@ impl fmt::Display for Broker {
         let Some((scheme, rest)) = self.0.split_once("://") else {
             return f.write_str(self.0.split(':').next().unwrap_or_default());
         };
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let hosts = rest.split(',').map(|host| match host.rsplit_once('@') {
-            Some((_, host)) => host,
-            None => host,
-        });
-        write!(f, "{scheme}://{}", hosts.collect::<Vec<_>>().join(","))
+        // Whatever is before an @ may be part of a password.
+        let hosts = rest.rsplit('@').next().unwrap_or_default();
+        let hosts = hosts.split(['?', '#']).next().unwrap_or_default();
+        write!(f, "{scheme}://{hosts}")
     }
 }
 
@@ -61,9 +59,10 @@ mod tests {
             ("memory:", "memory"),
             ("redis://h:6379/2", "redis://h:6379/2"),
             ("redis://u:secret@h:1/2", "redis://h:1/2"),
-            ("redis://:secret@h,:secret@i", "redis://h,i"),
+            ("redis://:secret@h:1,i:2", "redis://h:1,i:2"),
+            ("nats://:secret@h,:secret@i", "nats://i"),
             ("nats://token@h?password=secret", "nats://h"),
-            ("redis://u:se/cret@h", "redis://h"),
+            ("redis://u:secret,secret/secret?secret@h", "redis://h"),
         ] {
             let broker = Broker::new(url.to_owned());
             assert_eq!(broker.to_string(), shown);
