@@ -25,6 +25,9 @@ pub struct HubConfig {
     pub(crate) check_period: Duration,
 }
 
+/// Below this nothing would be done but to ask.
+const SHORTEST_CHECK: Duration = Duration::from_millis(10);
+
 /// The two bounds of a log. A publication leaves when it is outside both.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retention {
@@ -135,9 +138,10 @@ impl HubConfig {
     ///
     /// Default: 10 seconds, each time between a half and one and a half of them. It bounds how late a
     /// publication is whose announcement was lost in silence; the question costs the engine a few
-    /// microseconds per channel and node. Also how often each node tells how many listen.
+    /// microseconds per channel and node. Also how often each node tells how many listen. At least 10
+    /// milliseconds.
     pub fn check_period(mut self, period: Duration) -> Self {
-        self.check_period = period;
+        self.check_period = period.max(SHORTEST_CHECK);
         self
     }
 }
