@@ -113,16 +113,9 @@ impl Replication {
             // The client comes from a node that was told more than this one.
             match hub.read(log).await {
                 Ok(()) => return log.was_read_for(position),
-                Err(_) => self.recovery().await,
+                Err(_) => recovery(&*self.broker).await,
             }
         }
-    }
-
-    /// Returns when the broker may be asked again: a part of it may be there while another is not.
-    async fn recovery(&self) {
-        let mut link = self.broker.link();
-        tokio::time::sleep(jitter(RETRY)).await;
-        let _ = timeout(LONGEST_RETRY, link.wait_for(|link| *link == Link::Up)).await;
     }
 }
 
@@ -180,7 +173,10 @@ impl Shared {
                     Err(error) if may_ask_again(&error, &publishing) => error,
                     Err(error) => return Err(error.into()),
                 };
-                if timeout_at(deadline, replication.recovery()).await.is_err() {
+                if timeout_at(deadline, recovery(&*replication.broker))
+                    .await
+                    .is_err()
+                {
                     return Err(error.into());
                 }
             }
@@ -221,9 +217,13 @@ impl Shared {
 
     fn spawn_read(self: &Arc<Self>, log: &Arc<ChannelLog>) {
         if let Some(replication) = &self.replication {
-            let (broker, reads) = (replication.broker.clone(), replication.reads.clone());
-            tokio::spawn(read(Arc::downgrade(self), broker, reads, log.clone()));
+            let broker = replication.broker.clone();
+            tokio::spawn(read(Arc::downgrade(self), broker, log.clone()));
         }
+    }
+
+    fn reads(&self) -> Option<Arc<Semaphore>> {
+        Some(self.replication.as_ref()?.reads.clone())
     }
 }
 
@@ -237,30 +237,35 @@ fn may_ask_again(error: &BrokerError, publishing: &Publishing) -> bool {
 }
 
 /// Reads a log until nobody wants more; there is one of these per log at any time.
-async fn read(
-    hub: Weak<Shared>,
-    broker: Arc<dyn Broker>,
-    reads: Arc<Semaphore>,
-    log: Arc<ChannelLog>,
-) {
+async fn read(hub: Weak<Shared>, broker: Arc<dyn Broker>, log: Arc<ChannelLog>) {
     loop {
-        let Ok(_permit) = reads.acquire().await else {
+        let Some(reads) = hub.upgrade().and_then(|hub| hub.reads()) else {
+            return;
+        };
+        let Ok(permit) = reads.acquire().await else {
             return;
         };
         let Some(after) = log.begin_read() else {
             return;
         };
         let answer = broker.read(log.channel(), after).await;
+        drop(permit);
         let Some(hub) = hub.upgrade() else { return };
         if let Err(error) = &answer {
             tracing::debug!(channel = log.channel().as_str(), %error, "cannot read a channel");
         }
         hub.counters.history_read();
         let now = Shared::now();
-        if !log.handle_read(answer, &hub.memory, now) {
-            hub.trim(now);
+        if log.handle_read(answer, &hub.memory, now) {
+            continue;
+        }
+        hub.trim(now);
+        // Of one that was never read nobody hears: it is read again as long as it is followed.
+        if log.is_known() || !matches!(log.want_read(), Some((_, true))) {
             return;
         }
+        drop(hub);
+        recovery(&*broker).await;
     }
 }
 
@@ -330,6 +335,13 @@ async fn report(hub: &Weak<Shared>, period: Duration) {
     {
         tracing::debug!(%error, "cannot tell how many listen");
     }
+}
+
+/// Returns when a broker may be asked again: a part of it may be there while another is not.
+async fn recovery(broker: &dyn Broker) {
+    let mut link = broker.link();
+    tokio::time::sleep(jitter(RETRY)).await;
+    let _ = timeout(LONGEST_RETRY, link.wait_for(|link| *link == Link::Up)).await;
 }
 
 /// A random part of this long.

@@ -17,6 +17,7 @@ pub(super) struct About {
     version: String,
     pub(super) is_cluster: bool,
     is_replica: bool,
+    has_life: bool,
 }
 
 impl About {
@@ -39,6 +40,7 @@ impl About {
             version: field("redis_version").to_owned(),
             is_cluster: field("redis_mode") == "cluster",
             is_replica: field("role") == "slave",
+            has_life: !field("master_replid").is_empty(),
         })
     }
 
@@ -67,6 +69,9 @@ impl About {
         }
         if self.is_replica && !self.is_cluster {
             return Err("it is a replica: name its master".to_owned());
+        }
+        if !self.has_life {
+            return Err("it has no master_replid, by which it shows that it was restarted".into());
         }
         Ok(())
     }
