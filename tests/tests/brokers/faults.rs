@@ -5,6 +5,7 @@ use crate::{
     reader::{PATIENCE, Reader, publish_all},
 };
 use encke::{Delivery, Hub, HubConfig, PublishError};
+use futures_util::{StreamExt, stream};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
@@ -171,6 +172,65 @@ pub(crate) async fn cut_connections_lose_nothing_and_repeat_nothing(engine: &mut
     }
     let expected: Vec<_> = (0..COUNT).map(|number| number.to_string()).collect();
     assert_eq!(reader.texts(COUNT).await, expected);
+}
+
+pub(crate) async fn what_was_not_answered_is_published_once_or_not_at_all(
+    engine: &mut impl Engine,
+) {
+    const COUNT: usize = 300;
+    let config = patient().history(1_000, PATIENCE);
+    let a = engine.distant_node(config.clone()).await;
+    let b = engine.distant_node(config).await;
+    let mut reader = Reader::at_head(&b.channel("news").unwrap()).await;
+    let news = a.channel("news").unwrap();
+    let publishing = async {
+        let mut answered = Vec::new();
+        let many = (0..COUNT).map(|number| {
+            let news = &news;
+            async move { (number, news.publish(number.to_string()).await) }
+        });
+        let mut many = stream::iter(many).buffer_unordered(8);
+        while let Some((number, published)) = many.next().await {
+            match published {
+                Ok(position) => answered.push((position.offset, number.to_string())),
+                Err(PublishError::Unanswered(_) | PublishError::Unavailable(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        answered
+    };
+    let cutting = async {
+        loop {
+            engine
+                .network()
+                .into_iter()
+                .for_each(encke_tests::Proxy::cut);
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answered = tokio::select! {
+        answered = publishing => answered,
+        () = cutting => unreachable!(),
+    };
+    is_ready(&a, true).await;
+    is_ready(&b, true).await;
+    let last = news.publish("end").await.unwrap();
+    let mut seen = Vec::new();
+    while reader.position() != last {
+        seen.push(reader.text().await);
+    }
+    let mut once = seen.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), seen.len(), "nothing twice");
+    let first = last.offset - seen.len() as u64 + 1;
+    for (offset, text) in answered {
+        assert_eq!(
+            seen[(offset - first) as usize],
+            text,
+            "what was answered is there"
+        );
+    }
 }
 
 pub(crate) async fn a_slow_engine_delays_and_loses_nothing(engine: &mut impl Engine) {

@@ -78,6 +78,7 @@ macro_rules! breaks_in_the_open {
             while_an_engine_is_away_nothing_is_taken_and_nobody_is_cut,
             an_engine_that_stands_still_is_noticed_and_nothing_is_published_twice,
             cut_connections_lose_nothing_and_repeat_nothing,
+            what_was_not_answered_is_published_once_or_not_at_all,
             a_slow_engine_delays_and_loses_nothing,
             a_crowd_that_recovers_costs_one_read,
         ]);
