@@ -10,7 +10,10 @@ else
     for epoch, til in string.gmatch(be, '(%x+):(%d+)') do
         least = math.min(least or tonumber(til), tonumber(til))
         if epoch == ARGV[3] then
-            after = digits(math.min(least, tonumber(ARGV[4])))
+            -- Of what was lost nothing follows: all that is kept may be new there.
+            if tonumber(ARGV[4]) <= least then
+                after = ARGV[4]
+            end
             break
         end
     end
