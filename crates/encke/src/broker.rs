@@ -6,6 +6,8 @@
 pub(crate) mod backoff;
 #[cfg(test)]
 pub(crate) mod fickle;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(any(feature = "nats", feature = "redis"))]

@@ -1,10 +1,18 @@
 //! From the URL of a broker to a hub over it.
 
-use crate::{
-    Hub, HubConfig,
-    broker::{Announcements, Broker, Terms},
-};
+#[cfg(feature = "nats")]
+use crate::broker::nats::Nats;
+#[cfg(feature = "redis")]
+use crate::broker::redis::Redis;
+#[cfg(any(feature = "nats", feature = "redis"))]
+use crate::broker::{Announcements, Broker, Terms};
+use crate::{Hub, HubConfig};
 use std::sync::Arc;
+
+#[cfg(not(feature = "nats"))]
+const WITHOUT_NATS: &str = "encke was built without its feature nats";
+#[cfg(not(feature = "redis"))]
+const WITHOUT_REDIS: &str = "encke was built without its feature redis";
 
 /// Connects to the broker that `url` names.
 pub(crate) async fn connect(url: &str, config: HubConfig) -> Result<Hub, ConnectError> {
@@ -19,14 +27,20 @@ pub(crate) async fn connect(url: &str, config: HubConfig) -> Result<Hub, Connect
         "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => {
             #[cfg(feature = "redis")]
             return over(config, |terms, announcements| {
-                crate::broker::redis::Redis::connect(url, terms, announcements)
+                Redis::connect(url, terms, announcements)
             })
             .await;
             #[cfg(not(feature = "redis"))]
-            Err(ConnectError::url(
-                url,
-                "encke was built without its feature redis",
-            ))
+            Err(ConnectError::url(url, WITHOUT_REDIS))
+        }
+        "nats" | "tls" => {
+            #[cfg(feature = "nats")]
+            return over(config, |terms, announcements| {
+                Nats::connect(url, terms, announcements)
+            })
+            .await;
+            #[cfg(not(feature = "nats"))]
+            Err(ConnectError::url(url, WITHOUT_NATS))
         }
         _ => Err(ConnectError::url(
             url,

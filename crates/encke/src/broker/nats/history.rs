@@ -1,0 +1,235 @@
+//! Where channels stand, and what is kept of them.
+
+use super::{
+    Shared,
+    api::From,
+    entry::{Entry, Place, Raw, token},
+    lanes::Head,
+};
+use crate::{
+    broker::{BrokerError, Kept, Snapshot},
+    random,
+};
+use encke_proto::{Channel, Position};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// Publications up to which those that were missed are fetched one by one, the newest first.
+const FEW: u64 = 3;
+
+/// Heads that are asked for at once.
+const AT_ONCE: usize = 64;
+
+/// Attempts at a channel that others publish to meanwhile.
+const ATTEMPTS: u32 = 20;
+
+/// What is kept of a channel behind `after`.
+pub(super) async fn read(
+    shared: Arc<Shared>,
+    channel: Channel,
+    after: Option<Position>,
+) -> Result<Snapshot, BrokerError> {
+    let lane = shared.lanes.of(&channel);
+    for attempt in 0..ATTEMPTS {
+        let head = shared.head(&channel).await?;
+        let Some(head) = head else {
+            // A log begins before its first publication, or who waits for that would be told of a gap.
+            let place = Place::first(shared.lanes.era());
+            if let Some(sequence) = shared.mark(&channel, &place, 0).await? {
+                lane.was_read(place.position, sequence);
+                return Ok(snapshot(&place, Vec::new()));
+            }
+            continue;
+        };
+        let at = head.place.position;
+        let is_lost = |after: &Position| after.epoch == at.epoch && after.offset > at.offset;
+        if after.as_ref().is_some_and(is_lost) {
+            // The engine lost what this node has seen. Nobody may get those positions again.
+            let place = head.place.branch(shared.lanes.era());
+            if let Some(sequence) = shared.mark(&channel, &place, head.sequence).await? {
+                lane.was_read(place.position, sequence);
+                return Ok(snapshot(&place, Vec::new()));
+            }
+            continue;
+        }
+        if let Some(kept) = shared.kept(&channel, &head, after).await? {
+            lane.was_read(at, head.sequence);
+            return Ok(snapshot(&head.place, kept));
+        }
+        sleep(Duration::from_millis(u64::from(attempt))).await;
+    }
+    Err(BrokerError::Unanswered(
+        "the channel changed with every look".into(),
+    ))
+}
+
+/// Where channels stand; keeps those alive that have been quiet for long.
+pub(super) async fn heads(
+    shared: Arc<Shared>,
+    channels: Vec<Channel>,
+) -> Result<Vec<Option<Position>>, BrokerError> {
+    stream::iter(channels)
+        .map(|channel| {
+            let shared = shared.clone();
+            async move {
+                let head = shared.head(&channel).await?;
+                if let Some(head) = &head {
+                    shared.keep_alive(&channel, head).await;
+                }
+                Ok(head.map(|head| head.place.position))
+            }
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+impl Shared {
+    /// The newest message of a channel; `None` where there is none.
+    pub(super) async fn head(&self, channel: &Channel) -> Result<Option<Entry>, BrokerError> {
+        let subject = self.streams.publications(&token(channel));
+        let member = self.lanes.member();
+        let last = self.requests.last(&self.streams.name, &subject, member);
+        let Some(last) = last.await? else {
+            return Ok(None);
+        };
+        self.lanes.saw(last.sequence);
+        if let Some(entry) = Entry::read(&last) {
+            return Ok(Some(entry));
+        }
+        self.warn_of_others(&subject);
+        let all = self.all(&subject, From::First).await?;
+        let newest = all.last().map_or(0, |raw| raw.sequence);
+        let ours = all.iter().rev().find_map(Entry::read);
+        Ok(Some(Entry {
+            sequence: newest.max(last.sequence),
+            // Nobody knows where it stood: it begins anew, behind what others wrote.
+            ..ours.unwrap_or_else(|| Entry {
+                sequence: 0,
+                at: last.at,
+                place: Place::first(self.lanes.era()),
+                previous: 0,
+                data: None,
+            })
+        }))
+    }
+
+    /// What is kept behind `after`, up to `head`; `None` where a server did not have all of it yet.
+    async fn kept(
+        &self,
+        channel: &Channel,
+        head: &Entry,
+        after: Option<Position>,
+    ) -> Result<Option<Vec<Kept>>, BrokerError> {
+        let Position { epoch, offset } = head.place.position;
+        let lineage = head.place.lineage();
+        let is_of_log = |entry: &Entry| {
+            let Position { epoch: its, offset } = entry.place.position;
+            its == epoch || lineage.until(its).is_some_and(|until| offset <= until)
+        };
+        let from = after.and_then(|after| match after.epoch == epoch {
+            true => Some(after.offset),
+            false => lineage
+                .until(after.epoch)
+                .map(|until| until.min(after.offset)),
+        });
+        let from_offset = from.unwrap_or(0);
+        let missing = offset.saturating_sub(from_offset);
+        let entries = if missing == 0 {
+            Vec::new()
+        } else if from.is_some() && missing <= FEW {
+            self.walk_back(head, from_offset).await?
+        } else {
+            let subject = self.streams.publications(&token(channel));
+            let lane = self.lanes.find(channel);
+            let known = after.and_then(|after| lane?.sequence_before(after));
+            let from = known.map_or(From::First, |sequence| From::Sequence(sequence + 1));
+            let mut entries: Vec<_> = self.all(&subject, from).await?;
+            entries.retain(|raw| raw.sequence <= head.sequence);
+            let mut entries: Vec<_> = entries.iter().filter_map(Entry::read).collect();
+            if entries
+                .last()
+                .is_none_or(|last| last.sequence < head.sequence)
+            {
+                // A server that follows the leader may be behind it.
+                if entries.last().map_or(0, |last| last.sequence) < head.previous {
+                    return Ok(None);
+                }
+                entries.push(head.clone());
+            }
+            entries
+        };
+        let now = self.clock.now();
+        let is_old = |entry: &Entry| entry.at.age(now) >= self.longest;
+        let mut last = from_offset;
+        let mut kept = Vec::new();
+        for entry in entries.into_iter().skip_while(is_old) {
+            let offset = entry.place.position.offset;
+            let is_next = offset > last && is_of_log(&entry);
+            let age = entry.at.age(now);
+            if let Some(data) = entry.data.filter(|_| is_next) {
+                last = offset;
+                kept.push(Kept { offset, data, age });
+            }
+        }
+        Ok(Some(kept))
+    }
+
+    /// The messages behind an offset, one by one from the newest on.
+    async fn walk_back(&self, head: &Entry, from: u64) -> Result<Vec<Entry>, BrokerError> {
+        let stream = &self.streams.name;
+        let mut entries = vec![head.clone()];
+        let mut oldest = head.clone();
+        // Markers are on the way, too.
+        for _ in 0..2 * FEW {
+            if oldest.previous == 0
+                || oldest.place.position.offset <= from + 1 && oldest.data.is_some()
+            {
+                break;
+            }
+            let message = self
+                .requests
+                .message(stream, oldest.previous, self.lanes.member());
+            let Some(entry) = message.await?.as_ref().and_then(Entry::read) else {
+                break;
+            };
+            if entry.place.position.offset <= from {
+                break;
+            }
+            oldest = entry.clone();
+            entries.push(entry);
+        }
+        entries.reverse();
+        Ok(entries)
+    }
+
+    async fn all(&self, subject: &str, from: From) -> Result<Vec<Raw>, BrokerError> {
+        let read = self.requests.consume(&self.streams.name, subject, from);
+        let read = read.await?;
+        self.clock.hear(read.now);
+        Ok(read.messages)
+    }
+
+    /// Has a head live on that would be forgotten before long.
+    async fn keep_alive(&self, channel: &Channel, head: &Entry) {
+        let is_old = head.at.age(self.clock.now()) > self.streams.head_age / 2;
+        // Of many nodes that follow it one is enough.
+        if !is_old || random::fraction() > 0.25 {
+            return;
+        }
+        let place = self.lanes.place_of(&Head::from(head));
+        let marked = self.mark(channel, &place, head.sequence).await;
+        if let (Ok(Some(sequence)), Some(lane)) = (marked, self.lanes.find(channel)) {
+            lane.learn(Head { sequence, place });
+        }
+    }
+}
+
+fn snapshot(place: &Place, kept: Vec<Kept>) -> Snapshot {
+    Snapshot {
+        head: place.position,
+        lineage: place.lineage(),
+        kept,
+    }
+}
