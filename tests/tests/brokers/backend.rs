@@ -1,7 +1,7 @@
 //! Brokers as the contract sees them: something that several nodes connect to.
 
 use encke::{Hub, HubConfig};
-use encke_tests::{Proxy, Redis, RedisCluster};
+use encke_tests::{Nats, Proxy, Redis, RedisCluster};
 use std::sync::OnceLock;
 
 /// A broker that runs for one test.
@@ -153,6 +153,54 @@ impl Engine for Cluster {
         for master in 0..MASTERS {
             self.0.node_mut(master).resume();
         }
+    }
+}
+
+/// One NATS server with JetStream, which writes everything down.
+pub(crate) struct OneNats {
+    nats: Nats,
+    network: Proxy,
+}
+
+impl Backend for OneNats {
+    async fn start() -> Self {
+        let nats = Nats::start().await;
+        let network = Proxy::to(nats.address()).await;
+        Self { nats, network }
+    }
+
+    async fn node(&self, config: HubConfig) -> Hub {
+        connect(&self.nats.url(), config).await
+    }
+}
+
+impl Engine for OneNats {
+    async fn distant_node(&self, config: HubConfig) -> Hub {
+        connect(&self.nats.url_at(self.network.address()), config).await
+    }
+
+    fn network(&self) -> Vec<&Proxy> {
+        vec![&self.network]
+    }
+
+    async fn kill(&mut self) {
+        self.nats.kill().await;
+    }
+
+    async fn restart(&mut self) {
+        self.nats.restart().await;
+    }
+
+    async fn restart_without_data(&mut self) {
+        self.nats.restart_without_data().await;
+    }
+
+    fn pause(&mut self) {
+        self.nats.pause();
+    }
+
+    fn resume(&mut self) {
+        self.nats.resume();
     }
 }
 

@@ -56,6 +56,11 @@ keeps_the_contract!(
     Cluster,
     [ignore = "needs redis-server: cargo xtask test"]
 );
+keeps_the_contract!(
+    nats,
+    OneNats,
+    [ignore = "needs nats-server: cargo xtask test"]
+);
 
 /// What happens when an engine breaks.
 macro_rules! breaks_in_the_open {
@@ -87,9 +92,15 @@ macro_rules! breaks_in_the_open {
 
 breaks_in_the_open!(redis_faults, OneRedis);
 breaks_in_the_open!(redis_cluster_faults, Cluster);
+breaks_in_the_open!(nats_faults, OneNats);
 // In a cluster, no node has a way of its own.
 breaks_in_the_open!(
     redis_network,
     OneRedis,
+    [a_node_that_was_cut_off_has_what_it_missed_or_a_gap]
+);
+breaks_in_the_open!(
+    nats_network,
+    OneNats,
     [a_node_that_was_cut_off_has_what_it_missed_or_a_gap]
 );

@@ -213,9 +213,10 @@ impl Shared {
 
     /// Has a head live on that would be forgotten before long.
     async fn keep_alive(&self, channel: &Channel, head: &Entry) {
-        let is_old = head.at.age(self.clock.now()) > self.streams.head_age / 2;
+        let age = head.at.age(self.clock.now());
+        let (late, too_late) = (self.streams.head_age / 2, self.streams.head_age * 3 / 4);
         // Of many nodes that follow it one is enough.
-        if !is_old || random::fraction() > 0.25 {
+        if age < late || (age < too_late && random::fraction() > 0.25) {
             return;
         }
         let place = self.lanes.place_of(&Head::from(head));
