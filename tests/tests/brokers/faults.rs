@@ -137,7 +137,7 @@ pub(crate) async fn an_engine_that_stands_still_is_noticed_and_nothing_is_publis
 
 pub(crate) async fn cut_connections_lose_nothing_and_repeat_nothing(engine: &mut impl Engine) {
     const COUNT: usize = 200;
-    let config = patient().history(1_000, PATIENCE);
+    let config = patient().history(1_000, 10 * PATIENCE);
     let a = engine.distant_node(config.clone()).await;
     let b = engine.distant_node(config).await;
     let mut reader = Reader::at_head(&b.channel("news").unwrap()).await;
@@ -178,7 +178,7 @@ pub(crate) async fn what_was_not_answered_is_published_once_or_not_at_all(
     engine: &mut impl Engine,
 ) {
     const COUNT: usize = 300;
-    let config = patient().history(1_000, PATIENCE);
+    let config = patient().history(1_000, 10 * PATIENCE);
     let a = engine.distant_node(config.clone()).await;
     let b = engine.distant_node(config).await;
     let mut reader = Reader::at_head(&b.channel("news").unwrap()).await;
@@ -201,11 +201,12 @@ pub(crate) async fn what_was_not_answered_is_published_once_or_not_at_all(
     };
     let cutting = async {
         loop {
+            sleep(Duration::from_millis(20)).await;
             engine
                 .network()
                 .into_iter()
                 .for_each(encke_tests::Proxy::cut);
-            sleep(Duration::from_millis(20)).await;
+            is_ready(&a, true).await;
         }
     };
     let answered = tokio::select! {
