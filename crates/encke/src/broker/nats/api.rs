@@ -79,7 +79,6 @@ pub(super) struct StreamState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum From {
     First,
-    Sequence(u64),
     LastOfEach,
 }
 
@@ -206,13 +205,8 @@ impl Requests {
             "mem_storage": true,
             "num_replicas": 1,
         });
-        match from {
-            From::First => {}
-            From::Sequence(sequence) => {
-                config["deliver_policy"] = "by_start_sequence".into();
-                config["opt_start_seq"] = sequence.max(1).into();
-            }
-            From::LastOfEach => config["deliver_policy"] = "last_per_subject".into(),
+        if from == From::LastOfEach {
+            config["deliver_policy"] = "last_per_subject".into();
         }
         let question = json!({ "stream_name": stream, "config": config });
         let made = format!("CONSUMER.CREATE.{stream}.{name}.{subject}");

@@ -149,7 +149,7 @@ impl Follower {
         };
         shared.lanes.saw(entry.sequence);
         let position = entry.place.position;
-        lane.was_announced(Head::from(&entry));
+        lane.learn(Head::from(&entry));
         match entry.data {
             Some(data) => self.announcements.published(channel, position, data),
             // A marker may begin an epoch.

@@ -16,9 +16,17 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 /// Publications up to which those that were missed are fetched one by one, the newest first.
-const FEW: u64 = 3;
+///
+/// In a stream of 600,000 messages on 10,000 channels, over loopback, one costs 42 µs. A consumer costs
+/// 0.3 ms to make, and 32 ms to read 60 messages that lie apart; 22 ms more where it is to start at a
+/// sequence, so it reads a channel from its first message on.
+const FEW: u64 = 32;
 
 /// Heads that are asked for at once.
+///
+/// One at a time by a direct get, for 18 µs of the server's CPU and 15 µs of the node's: 10,000 quiet
+/// channels take 1.8 % of a core at a check every 10 seconds. What `STREAM.INFO` says of subjects is how
+/// many messages they have, which does not change in a subject that is full.
 const AT_ONCE: usize = 64;
 
 /// Attempts at a channel that others publish to meanwhile.
@@ -30,14 +38,12 @@ pub(super) async fn read(
     channel: Channel,
     after: Option<Position>,
 ) -> Result<Snapshot, BrokerError> {
-    let lane = shared.lanes.of(&channel);
     for attempt in 0..ATTEMPTS {
         let head = shared.head(&channel).await?;
         let Some(head) = head else {
             // A log begins before its first publication, or who waits for that would be told of a gap.
             let place = Place::first(shared.lanes.era());
-            if let Some(sequence) = shared.mark(&channel, &place, 0).await? {
-                lane.was_read(place.position, sequence);
+            if shared.mark(&channel, &place, 0).await?.is_some() {
                 return Ok(snapshot(&place, Vec::new()));
             }
             continue;
@@ -47,14 +53,16 @@ pub(super) async fn read(
         if after.as_ref().is_some_and(is_lost) {
             // The engine lost what this node has seen. Nobody may get those positions again.
             let place = head.place.branch(shared.lanes.era());
-            if let Some(sequence) = shared.mark(&channel, &place, head.sequence).await? {
-                lane.was_read(place.position, sequence);
+            if shared
+                .mark(&channel, &place, head.sequence)
+                .await?
+                .is_some()
+            {
                 return Ok(snapshot(&place, Vec::new()));
             }
             continue;
         }
         if let Some(kept) = shared.kept(&channel, &head, after).await? {
-            lane.was_read(at, head.sequence);
             return Ok(snapshot(&head.place, kept));
         }
         sleep(Duration::from_millis(u64::from(attempt))).await;
@@ -99,7 +107,7 @@ impl Shared {
             return Ok(Some(entry));
         }
         self.warn_of_others(&subject);
-        let all = self.all(&subject, From::First).await?;
+        let all = self.all(&subject).await?;
         let newest = all.last().map_or(0, |raw| raw.sequence);
         let ours = all.iter().rev().find_map(Entry::read);
         Ok(Some(Entry {
@@ -142,10 +150,7 @@ impl Shared {
             self.walk_back(head, from_offset).await?
         } else {
             let subject = self.streams.publications(&token(channel));
-            let lane = self.lanes.find(channel);
-            let known = after.and_then(|after| lane?.sequence_before(after));
-            let from = known.map_or(From::First, |sequence| From::Sequence(sequence + 1));
-            let mut entries: Vec<_> = self.all(&subject, from).await?;
+            let mut entries = self.all(&subject).await?;
             entries.retain(|raw| raw.sequence <= head.sequence);
             let mut entries: Vec<_> = entries.iter().filter_map(Entry::read).collect();
             if entries
@@ -204,8 +209,10 @@ impl Shared {
         Ok(entries)
     }
 
-    async fn all(&self, subject: &str, from: From) -> Result<Vec<Raw>, BrokerError> {
-        let read = self.requests.consume(&self.streams.name, subject, from);
+    async fn all(&self, subject: &str) -> Result<Vec<Raw>, BrokerError> {
+        let read = self
+            .requests
+            .consume(&self.streams.name, subject, From::First);
         let read = read.await?;
         self.clock.hear(read.now);
         Ok(read.messages)

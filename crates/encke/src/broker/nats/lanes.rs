@@ -7,7 +7,7 @@ use super::{
     api::Member,
     entry::{Entry, Place},
 };
-use encke_proto::{Channel, Position};
+use encke_proto::Channel;
 use std::{
     collections::HashMap,
     sync::{
@@ -74,8 +74,6 @@ pub(super) struct Lane {
 #[derive(Debug)]
 struct State {
     head: Option<Head>,
-    /// The last position up to which all was announced or read, and its sequence.
-    known: Option<(Position, u64)>,
     used: Instant,
     is_followed: bool,
 }
@@ -225,35 +223,7 @@ impl Lane {
 
     /// Nothing is known any more.
     pub(super) fn forget(&self) {
-        let mut state = self.lock();
-        state.head = None;
-        state.known = None;
-    }
-
-    /// All up to here was read.
-    pub(super) fn was_read(&self, position: Position, sequence: u64) {
-        self.lock().known = Some((position, sequence));
-    }
-
-    /// This was announced.
-    pub(super) fn was_announced(&self, head: Head) {
-        let mut state = self.lock();
-        let position = head.place.position;
-        if let Some((known, sequence)) = &mut state.known
-            && known.epoch == position.epoch
-            && known.offset + 1 == position.offset
-        {
-            (*known, *sequence) = (position, head.sequence);
-        }
-        drop(state);
-        self.learn(head);
-    }
-
-    /// The sequence of a message that is not behind this position, as far as is known.
-    pub(super) fn sequence_before(&self, position: Position) -> Option<u64> {
-        let (known, sequence) = self.lock().known?;
-        let is_before = known.epoch == position.epoch && known.offset <= position.offset;
-        is_before.then_some(sequence)
+        self.lock().head = None;
     }
 
     /// Whether it is kept although nobody publishes.
@@ -281,7 +251,6 @@ impl Default for Lane {
             streak: AtomicU32::new(0),
             state: Mutex::new(State {
                 head: None,
-                known: None,
                 used: Instant::now(),
                 is_followed: false,
             }),
