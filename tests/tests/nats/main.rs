@@ -424,6 +424,30 @@ async fn listeners_are_counted_on_all_hubs_and_those_of_a_dead_one_expire() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs nats-server: cargo xtask test"]
+async fn messages_of_others_are_passed_over() {
+    let server = Server::start();
+    let (one, two) = (hub(&server).await, hub(&server).await);
+    let news = one.channel("news").unwrap();
+    let mut reader = two.channel("news").unwrap().subscribe().await.unwrap();
+    let position = news.publish("0").await.unwrap();
+    // To "news" and "other", in base64url.
+    for subject in ["ENCKE.p.bmV3cw", "ENCKE.p.b3RoZXI"] {
+        server.publish(subject, "no headers");
+    }
+    publish_all(&news, 1..4).await;
+    assert_eq!(next_texts(&mut reader, 4).await, numbers(0..4));
+    let three = hub(&server).await;
+    let there = three.channel("news").unwrap();
+    let mut missed = there.subscribe_since(position).await.unwrap();
+    assert_eq!(next_texts(&mut missed, 3).await, numbers(1..4));
+    let other = three.channel("other").unwrap();
+    let mut reader = other.subscribe().await.unwrap();
+    publish_all(&other, 0..2).await;
+    assert_eq!(next_texts(&mut reader, 2).await, numbers(0..2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs nats-server: cargo xtask test"]
 async fn what_cannot_be_used_is_named_in_one_line() {
     let plain = Server::with(&[]);
     let error = error_of(&plain.url()).await;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio, id},
@@ -77,6 +77,19 @@ impl Server {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("kill runs").success());
+    }
+
+    /// Publishes as any client may; returns when the server has it.
+    pub(crate) fn publish(&self, subject: &str, payload: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        let length = payload.len();
+        write!(
+            stream,
+            "CONNECT {{}}\r\nPUB {subject} {length}\r\n{payload}\r\nPING\r\n"
+        )
+        .expect("written");
+        let mut said = BufReader::new(stream).lines();
+        assert!(said.any(|line| line.expect("a line") == "PONG"));
     }
 
     fn answers(&self) {

@@ -107,20 +107,35 @@ impl Shared {
             return Ok(Some(entry));
         }
         self.warn_of_others(&subject);
-        let all = self.all(&subject).await?;
-        let newest = all.last().map_or(0, |raw| raw.sequence);
+        self.mark_behind(channel, &last).await
+    }
+
+    /// Has a marker follow a message of others, so that the next look finds where the channel stands.
+    async fn mark_behind(
+        &self,
+        channel: &Channel,
+        last: &Raw,
+    ) -> Result<Option<Entry>, BrokerError> {
+        let all = self
+            .all(&self.streams.publications(&token(channel)))
+            .await?;
         let ours = all.iter().rev().find_map(Entry::read);
-        Ok(Some(Entry {
-            sequence: newest.max(last.sequence),
-            // Nobody knows where it stood: it begins anew, behind what others wrote.
-            ..ours.unwrap_or_else(|| Entry {
-                sequence: 0,
-                at: last.at,
-                place: Place::first(self.lanes.era()),
-                previous: 0,
+        let place = match &ours {
+            Some(entry) => self.lanes.place_of(&Head::from(entry)),
+            None => Place::first(self.lanes.era()),
+        };
+        match self.mark(channel, &place, last.sequence).await? {
+            Some(sequence) => Ok(Some(Entry {
+                sequence,
+                at: self.clock.now(),
+                place,
+                previous: last.sequence,
                 data: None,
-            })
-        }))
+            })),
+            None => Err(BrokerError::Away(
+                "others write to the subject of the channel".into(),
+            )),
+        }
     }
 
     /// What is kept behind `after`, up to `head`; `None` where a server did not have all of it yet.
@@ -144,10 +159,13 @@ impl Shared {
         });
         let from_offset = from.unwrap_or(0);
         let missing = offset.saturating_sub(from_offset);
-        let entries = if missing == 0 {
-            Vec::new()
-        } else if from.is_some() && missing <= FEW {
-            self.walk_back(head, from_offset).await?
+        let few = match from {
+            _ if missing == 0 => Some(Vec::new()),
+            Some(from) if missing <= FEW => self.walk_back(head, from).await?,
+            _ => None,
+        };
+        let entries = if let Some(few) = few {
+            few
         } else {
             let subject = self.streams.publications(&token(channel));
             let mut entries = self.all(&subject).await?;
@@ -181,32 +199,27 @@ impl Shared {
         Ok(Some(kept))
     }
 
-    /// The messages behind an offset, one by one from the newest on.
-    async fn walk_back(&self, head: &Entry, from: u64) -> Result<Vec<Entry>, BrokerError> {
+    /// The messages behind an offset, one by one from the newest on; `None` where one of them is gone,
+    /// or is none of ours.
+    async fn walk_back(&self, head: &Entry, from: u64) -> Result<Option<Vec<Entry>>, BrokerError> {
         let stream = &self.streams.name;
         let mut entries = vec![head.clone()];
         let mut oldest = head.clone();
         // Markers are on the way, too.
         for _ in 0..2 * FEW {
-            if oldest.previous == 0
-                || oldest.place.position.offset <= from + 1 && oldest.data.is_some()
-            {
-                break;
+            if oldest.data.is_some() && oldest.place.position.offset <= from + 1 {
+                entries.reverse();
+                return Ok(Some(entries));
             }
-            let message = self
-                .requests
-                .message(stream, oldest.previous, self.lanes.member());
+            let member = self.lanes.member();
+            let message = self.requests.message(stream, oldest.previous, member);
             let Some(entry) = message.await?.as_ref().and_then(Entry::read) else {
                 break;
             };
-            if entry.place.position.offset <= from {
-                break;
-            }
             oldest = entry.clone();
             entries.push(entry);
         }
-        entries.reverse();
-        Ok(entries)
+        Ok(None)
     }
 
     async fn all(&self, subject: &str) -> Result<Vec<Raw>, BrokerError> {
