@@ -34,6 +34,9 @@ pub use process::Process;
 mod nginx;
 pub use nginx::Nginx;
 
+mod client;
+pub use client::{Client, Way};
+
 mod driver;
 mod patience;
 mod scratch;

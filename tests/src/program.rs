@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -14,23 +15,31 @@ use crate::scratch::Scratch;
 
 const CERTIFICATE: &str = "cert.pem";
 
+const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
 /// A running `encke serve`, ended when dropped.
 pub struct Program {
     origin: String,
-    _process: Process,
+    process: Process,
     files: Scratch,
 }
 
 impl Program {
     /// Starts it on a free port.
     pub async fn start() -> Self {
-        Self::start_with(Scratch::new(), Vec::new()).await
+        Self::start_as(&[]).await
     }
 
     /// Starts it on a free port, with these options.
     pub async fn start_as(options: &[&str]) -> Self {
-        let options = options.iter().map(PathBuf::from).collect();
-        Self::start_with(Scratch::new(), options).await
+        Self::start_over("memory:", options).await
+    }
+
+    /// Starts it on a free port, over this broker, which it finds in its environment.
+    pub async fn start_over(broker: &str, options: &[&str]) -> Self {
+        let mut command = Self::command(&SERVE);
+        command.args(options).env("ENCKE_BROKER", broker);
+        Self::start_with(Scratch::new(), command).await
     }
 
     /// Starts it over TLS, with a certificate that nobody has issued.
@@ -38,34 +47,54 @@ impl Program {
         let files = Scratch::new();
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
-        let mut options = Vec::new();
+        let mut command = Self::command(&SERVE);
         for (option, name, pem) in [
             ("--tls-cert", CERTIFICATE, made.cert.pem()),
             ("--tls-key", "key.pem", made.signing_key.serialize_pem()),
         ] {
             let path = files.path().join(name);
             fs::write(&path, pem).expect("a file can be written");
-            options.extend([PathBuf::from(option), path]);
+            command.arg(option).arg(path);
         }
-        Self::start_with(files, options).await
+        Self::start_with(files, command).await
     }
 
-    async fn start_with(files: Scratch, options: Vec<PathBuf>) -> Self {
+    async fn start_with(files: Scratch, command: Command) -> Self {
+        let mut process = Process::start(command);
+        let origin = process.after("listens on ").await;
+        Self {
+            origin,
+            process,
+            files,
+        }
+    }
+
+    /// The program with these arguments, and nothing in its environment that it would heed.
+    #[must_use]
+    pub fn command(args: &[&str]) -> Command {
         let mut command = Command::new(built());
-        command.args(["serve", "--listen", "127.0.0.1:0"]);
-        command.args(options);
+        command.args(args).env_remove("RUST_LOG");
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("ENCKE_") {
                 command.env_remove(name);
             }
         }
-        let mut process = Process::start(command);
-        let origin = process.after("listens on ").await;
-        Self {
-            origin,
-            _process: process,
-            files,
-        }
+        command
+    }
+
+    /// Kills it as `kill -9` does; returns once it is gone.
+    pub async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// Never, unless it says something else than an address and a port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let (_, address) = self.origin.split_once("://").unwrap_or_default();
+        address.parse().expect("an address and a port")
     }
 
     /// `http://127.0.0.1:PORT`, or `https` where it is secure.

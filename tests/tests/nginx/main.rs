@@ -1,17 +1,13 @@
 //! Three nodes behind nginx, as in the example: nothing is held back, cut or published twice there.
 
-mod client;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use encke_tests::{Nginx, Program};
+use encke_tests::{Client, Nginx, Program, Way};
 use futures_util::future::join_all;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-use client::{Client, Way};
 
 /// As long as the example has nginx wait for a quiet stream.
 const LONG: Duration = Duration::from_secs(80);
@@ -31,7 +27,7 @@ impl Nodes {
         for _ in 0..3 {
             programs.push(Program::start_as(options).await);
         }
-        let addresses = [0, 1, 2].map(|node: usize| address(&programs[node]));
+        let addresses = [0, 1, 2].map(|node: usize| programs[node].address());
         let nginx = Nginx::before(addresses, idle).await;
         Self { programs, nginx }
     }
@@ -43,17 +39,10 @@ impl Nodes {
     /// Publishes on every node, each of which has channels of its own.
     async fn publish(&self, text: &str) {
         for program in &self.programs {
-            let answer = Client::post(address(program), "", text).await;
+            let answer = Client::post(program.address(), "", text).await;
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         }
     }
-}
-
-fn address(program: &Program) -> SocketAddr {
-    let address = program.origin().strip_prefix("http://");
-    address
-        .and_then(|address| address.parse().ok())
-        .expect("an address")
 }
 
 #[tokio::test]
@@ -115,7 +104,7 @@ async fn the_clients_of_a_killed_node_find_another() {
     }
     let names = [0, 1, 2].map(|node: usize| format!("node {node}"));
     for (program, name) in nodes.programs.iter().zip(&names) {
-        Client::post(address(program), "", name).await;
+        Client::post(program.address(), "", name).await;
     }
     let mut of_first = Vec::new();
     for mut client in clients {
@@ -128,9 +117,8 @@ async fn the_clients_of_a_killed_node_find_another() {
     drop(nodes.programs.remove(0));
     for client in &mut of_first {
         client.end().await;
-        let header = format!("Last-Event-ID: {}\r\n", client.last_event_id());
         let server = nodes.nginx.address();
-        *client = Client::listen_with(server, Way::Sse, &header).await;
+        *client = Client::listen_since(server, Way::Sse, client.position()).await;
     }
     nodes.publish("kiki").await;
     for client in &mut of_first {
@@ -166,7 +154,7 @@ async fn a_publication_is_sent_to_a_second_node_only_if_it_has_a_key() {
     for (key, status) in [("", " 502 "), ("Idempotency-Key: order-17\r\n", " 200 ")] {
         let (dying, mut requests) = dying_node().await;
         // Of the same address nginx makes two places.
-        let nginx = Nginx::before([dying, address(&program), address(&program)], LONG).await;
+        let nginx = Nginx::before([dying, program.address(), program.address()], LONG).await;
         let mut asked = 0;
         // Which node is asked first is up to nginx.
         let answer = loop {
