@@ -98,6 +98,12 @@ impl Client {
         self.socket.write_all(&frame).await.expect("it is taken");
     }
 
+    /// How it listens.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
     /// What arrived so far.
     #[must_use]
     pub fn seen(&self) -> &str {
@@ -106,15 +112,21 @@ impl Client {
 
     /// Everything that arrived, once this is in it.
     pub async fn until(&mut self, text: &str) -> &str {
+        let came = self.gets_to(text).await;
+        assert!(came, "it ended before {text:?}: {}", self.seen());
+        self.seen()
+    }
+
+    /// Whether this arrives before the end.
+    pub async fn gets_to(&mut self, text: &str) -> bool {
         while !self.seen().contains(text) {
-            let more = timeout(PATIENCE, self.read()).await;
-            match more {
+            match timeout(PATIENCE, self.read()).await {
                 Ok(true) => {}
-                Ok(false) => panic!("it ended before {text:?}: {}", self.seen()),
+                Ok(false) => return false,
                 Err(_) => panic!("nothing for {PATIENCE:?} before {text:?}: {}", self.seen()),
             }
         }
-        self.seen()
+        true
     }
 
     /// Which of these arrives first.
@@ -134,6 +146,19 @@ impl Client {
         let (_, body) = self.seen().split_once("\r\n\r\n").unwrap_or_default();
         let end = self.way.item_end();
         body.rfind(end).map_or("", |at| &body[..at + end.len()])
+    }
+
+    /// The numbers of the publications `item NUMBER.`, in the order in which they came.
+    ///
+    /// # Panics
+    /// When it was told of a gap.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<u32> {
+        let items = self.items();
+        assert!(!items.contains("gap"), "{items}");
+        let numbers = items.split("item ").skip(1);
+        let numbers = numbers.filter_map(|rest| rest.split('.').next()?.parse().ok());
+        numbers.collect()
     }
 
     /// The position that the last whole item told.

@@ -80,6 +80,18 @@ impl Process {
         }
     }
 
+    /// Asks it to end, waits until it has, and gives its exit code and what else it printed.
+    ///
+    /// # Panics
+    /// When it does not end within a minute.
+    pub async fn terminate(mut self) -> (Option<i32>, String) {
+        self.signal(Signal::TERM);
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        let ended = ended.unwrap_or_else(|_| panic!("{} does not end", self.name));
+        let code = ended.ok().and_then(|status| status.code());
+        (code, self.last_words().await)
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

@@ -90,7 +90,7 @@ impl Program {
     /// Where it listens.
     ///
     /// # Panics
-    /// Never, unless it says something else than an address and a port.
+    /// When it said something else than an address and a port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         let (_, address) = self.origin.split_once("://").unwrap_or_default();

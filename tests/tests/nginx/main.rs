@@ -1,5 +1,7 @@
 //! Three nodes behind nginx, as in the example: nothing is held back, cut or published twice there.
 
+mod shared;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -23,9 +25,13 @@ struct Nodes {
 
 impl Nodes {
     async fn start(options: &[&str], idle: Duration) -> Self {
+        Self::start_over("memory:", options, idle).await
+    }
+
+    async fn start_over(broker: &str, options: &[&str], idle: Duration) -> Self {
         let mut programs = Vec::new();
         for _ in 0..3 {
-            programs.push(Program::start_as(options).await);
+            programs.push(Program::start_over(broker, options).await);
         }
         let addresses = [0, 1, 2].map(|node: usize| programs[node].address());
         let nginx = Nginx::before(addresses, idle).await;
