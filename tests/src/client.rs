@@ -34,20 +34,27 @@ impl Client {
     /// # Panics
     /// When it is not let in. Here and below also when nothing comes for half a minute.
     pub async fn listen(server: SocketAddr, way: Way) -> Self {
-        Self::listen_with(server, way, "", "").await
+        Self::listen_to(server, way, "news").await
+    }
+
+    /// Listens to another channel.
+    pub async fn listen_to(server: SocketAddr, way: Way, channel: &str) -> Self {
+        let target = format!("{channel}?{}", way.query());
+        Self::listen_with(server, way, &target, "").await
     }
 
     /// Continues after a position, as a client of this kind tells it.
     pub async fn listen_since(server: SocketAddr, way: Way, position: &str) -> Self {
+        let target = format!("news?{}", way.query());
         if way == Way::Sse {
             let header = format!("Last-Event-ID: {position}\r\n");
-            return Self::listen_with(server, way, "", &header).await;
+            return Self::listen_with(server, way, &target, &header).await;
         }
-        Self::listen_with(server, way, &format!("&since={position}"), "").await
+        Self::listen_with(server, way, &format!("{target}&since={position}"), "").await
     }
 
-    async fn listen_with(server: SocketAddr, way: Way, query: &str, headers: &str) -> Self {
-        let line = format!("GET /live/news?{}{query}", way.query());
+    async fn listen_with(server: SocketAddr, way: Way, target: &str, headers: &str) -> Self {
+        let line = format!("GET /live/{target}");
         let headers = format!("Accept-Encoding: gzip\r\n{}{headers}", way.headers());
         let mut client = Self::send(server, &line, &headers, "").await;
         client.way = way;
