@@ -217,10 +217,14 @@ impl ChannelLog {
 
     /// Ends a log that is idle still; gives the offset that its successor must start above.
     pub(crate) fn retire(&self) -> Option<u64> {
-        self.with(|state| {
+        let head = self.with(|state| {
             state.retired = state.idle_since.is_some() && state.is_idle();
             state.retired.then(|| state.log.head().offset)
-        })
+        })?;
+        if let Some(progress) = &self.progress {
+            progress.notify_waiters();
+        }
+        Some(head)
     }
 
     /// Age of the oldest item, those that live readers may need behind all others.
@@ -324,13 +328,13 @@ impl ChannelLog {
         is_known.unwrap_or(true)
     }
 
-    /// Returns when the log can be used: at once, where it was read before.
+    /// Returns when the log can be used, at once where it was read before; or was retired.
     pub(crate) async fn known(&self) {
         self.progress_until(|replica, _| replica.is_known().then_some(()))
             .await;
     }
 
-    /// Returns when a read has ended.
+    /// Returns when a read has ended, or the log was retired.
     pub(crate) async fn outcome(&self, ticket: Ticket) -> Result<(), BrokerError> {
         let outcome = self.progress_until(|replica, _| replica.outcome(ticket));
         outcome.await.unwrap_or(Ok(()))
@@ -363,7 +367,7 @@ impl ChannelLog {
         })
     }
 
-    /// Waits until there is an answer; `None` where there is no replica.
+    /// Waits until there is an answer; `None` where there is no replica, or none any more.
     async fn progress_until<T>(
         &self,
         mut ask: impl FnMut(&mut Replica, &mut State) -> Option<T>,
@@ -372,8 +376,14 @@ impl ChannelLog {
         loop {
             let mut progressed = pin!(progress.notified());
             progressed.as_mut().enable();
-            if let Some(answer) = self.with_replica(&mut ask)? {
-                return Some(answer);
+            let answer = self.with_replica(|replica, state| match state.retired {
+                true => Err(Retired),
+                false => Ok(ask(replica, state)),
+            });
+            match answer? {
+                Ok(Some(answer)) => return Some(answer),
+                Ok(None) => {}
+                Err(Retired) => return None,
             }
             progressed.await;
         }

@@ -348,3 +348,6 @@ async fn recovery(broker: &dyn Broker) {
 fn jitter(most: Duration) -> Duration {
     most.mul_f64(random::fraction())
 }
+
+#[cfg(test)]
+mod tests;
