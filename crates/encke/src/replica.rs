@@ -140,9 +140,9 @@ impl Replica {
                 }
             }
             Err(error) => {
+                // Where nobody wants another, the next announcement, check or return of the broker
+                // begins one.
                 self.failure = Some(error);
-                // The next announcement, check or return of the broker begins another.
-                self.wanted = self.ended;
             }
         }
         self.wanted > self.ended
@@ -150,12 +150,8 @@ impl Replica {
 
     /// Whether the read has ended, and how.
     pub(crate) fn outcome(&self, ticket: Ticket) -> Option<Result<(), BrokerError>> {
-        match &self.failure {
-            Some(failure) if self.wanted < ticket.0 || self.ended >= ticket.0 => {
-                Some(Err(failure.clone()))
-            }
-            _ => (self.ended >= ticket.0).then_some(Ok(())),
-        }
+        let has_ended = self.ended >= ticket.0;
+        has_ended.then(|| self.failure.clone().map_or(Ok(()), Err))
     }
 
     /// Whether a client's position calls for a read before it can be told what follows.
@@ -277,4 +273,65 @@ fn append(log: &mut Log, offset: u64, data: Data, at: Instant, bounds: &Bounds<'
     let position = Position::new(log.head().epoch, offset);
     let item = Item::new(Publication::new(position, data), bounds.memory);
     log.append_made(Arc::new(item), at);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HubConfig, log::Lineage};
+
+    const EPOCH: Epoch = Epoch::new(1);
+
+    struct Fixture {
+        replica: Replica,
+        log: Log,
+        retention: Retention,
+        memory: Arc<Memory>,
+        now: Instant,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            Self {
+                replica: Replica::default(),
+                log: Log::new(Position::UNKNOWN),
+                retention: HubConfig::default().retention,
+                memory: Arc::default(),
+                now: Instant::now(),
+            }
+        }
+
+        fn read(&mut self, answer: Result<Snapshot, BrokerError>) -> bool {
+            let bounds = Bounds {
+                retention: &self.retention,
+                memory: &self.memory,
+            };
+            let replica = &mut self.replica;
+            replica.handle_read(&mut self.log, answer, &bounds, self.now)
+        }
+    }
+
+    fn snapshot(head: u64) -> Snapshot {
+        Snapshot {
+            head: Position::new(EPOCH, head),
+            lineage: Lineage::default(),
+            kept: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_wanted_during_a_read_is_read_although_that_one_failed() {
+        let mut fixture = Fixture::new();
+        let (first, _) = fixture.replica.want_read();
+        fixture.replica.begin_read(&fixture.log);
+        let (second, begins) = fixture.replica.want_read();
+        assert!(!begins);
+        let error = BrokerError::Unanswered("late".into());
+        assert!(fixture.read(Err(error.clone())), "another is begun");
+        assert_eq!(fixture.replica.outcome(first), Some(Err(error)));
+        assert_eq!(fixture.replica.outcome(second), None);
+        fixture.replica.begin_read(&fixture.log);
+        assert!(!fixture.read(Ok(snapshot(7))));
+        assert_eq!(fixture.replica.outcome(second), Some(Ok(())));
+    }
 }

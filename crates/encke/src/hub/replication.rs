@@ -250,22 +250,21 @@ async fn read(hub: Weak<Shared>, broker: Arc<dyn Broker>, log: Arc<ChannelLog>) 
         };
         let answer = broker.read(log.channel(), after).await;
         drop(permit);
+        let has_failed = answer.is_err();
         let Some(hub) = hub.upgrade() else { return };
         if let Err(error) = &answer {
             tracing::debug!(channel = log.channel().as_str(), %error, "cannot read a channel");
         }
         hub.counters.history_read();
         let now = Shared::now();
-        if log.handle_read(answer, &hub.memory, now) {
-            continue;
-        }
-        hub.trim(now);
-        // Of one that was never read nobody hears: it is read again as long as it is followed.
-        if log.is_known() || !matches!(log.want_read(), Some((_, true))) {
+        if !log.handle_read(answer, &hub.memory, now) {
+            hub.trim(now);
             return;
         }
         drop(hub);
-        recovery(&*broker).await;
+        if has_failed {
+            recovery(&*broker).await;
+        }
     }
 }
 
