@@ -329,9 +329,13 @@ impl ChannelLog {
     }
 
     /// Returns when the log can be used, at once where it was read before; or was retired.
-    pub(crate) async fn known(&self) {
-        self.progress_until(|replica, _| replica.is_known().then_some(()))
-            .await;
+    ///
+    /// # Errors
+    ///
+    /// Where the last attempt to read it failed.
+    pub(crate) async fn known(&self) -> Result<(), BrokerError> {
+        let known = self.progress_until(|replica, _| replica.known());
+        known.await.unwrap_or(Ok(()))
     }
 
     /// Returns when a read has ended, or the log was retired.

@@ -80,6 +80,15 @@ impl Replica {
         self.is_known
     }
 
+    /// Whether the log can be used; `None` before that was tried.
+    pub(crate) fn known(&self) -> Option<Result<(), BrokerError>> {
+        match &self.failure {
+            _ if self.is_known => Some(Ok(())),
+            Some(failure) => Some(Err(failure.clone())),
+            None => None,
+        }
+    }
+
     /// Takes an announcement.
     pub(crate) fn handle_announcement(
         &mut self,

@@ -105,7 +105,10 @@ impl Replication {
 
     /// Returns when the log can tell what follows `start`.
     async fn prepare(&self, hub: &Arc<Shared>, log: &Arc<ChannelLog>, start: Start) {
-        log.known().await;
+        while log.known().await.is_err() {
+            self.recovery().await;
+            let _ = hub.read(log).await;
+        }
         let Start::After(position) = start else {
             return;
         };

@@ -106,3 +106,16 @@ async fn who_waits_for_a_broker_outlasts_the_log_that_was_made_for_him() {
     assert!(subscribed.is_finished());
     assert_eq!(subscribed.await.unwrap().unwrap().position(), HEAD);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_first_read_that_failed_is_tried_again() {
+    let unanswered = || Err(BrokerError::Unanswered("late".into()));
+    let broker = Prepared::new([unanswered(), unanswered(), empty_at_head()]);
+    let (hub, announcements) = hub(&broker, 5);
+    let subscribed = subscribe(&hub);
+    tokio::task::yield_now().await;
+    announcements.followed(news());
+    sleep(Duration::from_secs(1)).await;
+    assert!(subscribed.is_finished());
+    assert_eq!(subscribed.await.unwrap().unwrap().position(), HEAD);
+}
