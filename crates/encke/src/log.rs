@@ -17,7 +17,7 @@ use std::{
 };
 
 pub(crate) use item::{Item, Memory};
-#[cfg(any(feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "redis", test))]
 pub(crate) use lineage::Branch;
 pub(crate) use lineage::Lineage;
 pub(crate) use window::Window;
@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// The offset of the oldest publication that can still be read, or of the next one.
-    fn first(&self) -> u64 {
+    pub(crate) fn first(&self) -> u64 {
         self.head + 1 - self.items.len() as u64
     }
 

@@ -204,13 +204,19 @@ impl Replica {
         let Position { epoch, offset } = snapshot.head;
         let first = snapshot.kept.first().map_or(offset + 1, |kept| kept.offset);
         let head = log.head();
-        if !self.is_known || (epoch != head.epoch && snapshot.lineage.until(head.epoch).is_none()) {
-            let before_first = Position::new(epoch, first - 1);
-            log.begin_anew(before_first, snapshot.lineage);
+        let is_same = self.is_known && epoch == head.epoch;
+        let continues = self.is_known && snapshot.lineage.until(head.epoch).is_some();
+        if continues {
+            log.continue_in(epoch, snapshot.lineage.clone(), bounds.memory);
+        }
+        // What was cut off may have pushed out what the broker has still.
+        let reaches_back = continues && first < log.first();
+        if reaches_back || !(continues || is_same) {
+            log.begin_anew(Position::new(epoch, first - 1), snapshot.lineage);
+        }
+        if !(continues || is_same) {
             self.is_known = true;
             self.dead.clear();
-        } else if epoch != head.epoch {
-            log.continue_in(epoch, snapshot.lineage, bounds.memory);
         }
         for kept in snapshot.kept {
             let next = log.head().offset + 1;
@@ -285,62 +291,4 @@ fn append(log: &mut Log, offset: u64, data: Data, at: Instant, bounds: &Bounds<'
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{HubConfig, log::Lineage};
-
-    const EPOCH: Epoch = Epoch::new(1);
-
-    struct Fixture {
-        replica: Replica,
-        log: Log,
-        retention: Retention,
-        memory: Arc<Memory>,
-        now: Instant,
-    }
-
-    impl Fixture {
-        fn new() -> Self {
-            Self {
-                replica: Replica::default(),
-                log: Log::new(Position::UNKNOWN),
-                retention: HubConfig::default().retention,
-                memory: Arc::default(),
-                now: Instant::now(),
-            }
-        }
-
-        fn read(&mut self, answer: Result<Snapshot, BrokerError>) -> bool {
-            let bounds = Bounds {
-                retention: &self.retention,
-                memory: &self.memory,
-            };
-            let replica = &mut self.replica;
-            replica.handle_read(&mut self.log, answer, &bounds, self.now)
-        }
-    }
-
-    fn snapshot(head: u64) -> Snapshot {
-        Snapshot {
-            head: Position::new(EPOCH, head),
-            lineage: Lineage::default(),
-            kept: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn what_was_wanted_during_a_read_is_read_although_that_one_failed() {
-        let mut fixture = Fixture::new();
-        let (first, _) = fixture.replica.want_read();
-        fixture.replica.begin_read(&fixture.log);
-        let (second, begins) = fixture.replica.want_read();
-        assert!(!begins);
-        let error = BrokerError::Unanswered("late".into());
-        assert!(fixture.read(Err(error.clone())), "another is begun");
-        assert_eq!(fixture.replica.outcome(first), Some(Err(error)));
-        assert_eq!(fixture.replica.outcome(second), None);
-        fixture.replica.begin_read(&fixture.log);
-        assert!(!fixture.read(Ok(snapshot(7))));
-        assert_eq!(fixture.replica.outcome(second), Some(Ok(())));
-    }
-}
+mod tests;
