@@ -9,6 +9,7 @@ use crate::{
     config::Retention,
     log::{Item, Log, Memory, Window},
     mark::{BoardMark, Mark},
+    reached::reached,
     replica::{Bounds, Heard, Replica, Ticket},
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
@@ -222,6 +223,7 @@ impl ChannelLog {
             state.retired.then(|| state.log.head().offset)
         })?;
         if let Some(progress) = &self.progress {
+            reached!(Retired);
             progress.notify_waiters();
         }
         Some(head)
@@ -387,7 +389,10 @@ impl ChannelLog {
             match answer? {
                 Ok(Some(answer)) => return Some(answer),
                 Ok(None) => {}
-                Err(Retired) => return None,
+                Err(Retired) => {
+                    reached!(RetiredUnderReader);
+                    return None;
+                }
             }
             progressed.await;
         }

@@ -78,7 +78,10 @@ mod idempotency;
 mod log;
 mod mark;
 mod random;
+mod reached;
 mod replica;
+#[cfg(all(test, not(encke_loom)))]
+mod simulation;
 mod sync;
 
 mod origin;

@@ -7,7 +7,7 @@ mod item;
 mod lineage;
 mod window;
 
-use crate::config::Retention;
+use crate::{config::Retention, reached::reached};
 use encke_proto::{Epoch, Gap, Position, Publication, Read, Start};
 use std::{
     collections::VecDeque,
@@ -101,6 +101,7 @@ impl Log {
     /// Goes on behind this offset, which is not below the head: what was between is lost, and so is
     /// what was kept.
     pub(crate) fn skip_to(&mut self, offset: u64) {
+        reached!(Hole);
         debug_assert!(self.head <= offset);
         while self.trim_oldest().is_some() {}
         self.head = offset;
@@ -110,6 +111,11 @@ impl Log {
     /// rest never was.
     pub(crate) fn continue_in(&mut self, epoch: Epoch, lineage: Lineage, memory: &Arc<Memory>) {
         let until = lineage.until(self.epoch).unwrap_or(0);
+        if self.head > until {
+            reached!(ContinuedCut);
+        } else {
+            reached!(Continued);
+        }
         while self.head > until
             && let Some(entry) = self.items.pop_back()
         {
@@ -131,6 +137,7 @@ impl Log {
 
     /// Begins anew at `position`, of a log whose offsets can be counted from the first on.
     pub(crate) fn begin_anew(&mut self, position: Position, lineage: Lineage) {
+        reached!(BegunAnew);
         while self.trim_oldest().is_some() {}
         self.epoch = position.epoch;
         self.lineage = lineage;

@@ -8,6 +8,7 @@ use crate::{
     broker::{BrokerError, Snapshot},
     config::Retention,
     log::{Item, Log, Memory},
+    reached::reached,
 };
 use encke_proto::{Data, Epoch, Position, Publication};
 use std::{
@@ -111,6 +112,9 @@ impl Replica {
                 return Heard::Appended;
             }
         }
+        if self.is_known && position.epoch != head.epoch {
+            reached!(OtherEpochAnnounced);
+        }
         self.keep(position, data, now);
         Heard::Early
     }
@@ -119,6 +123,9 @@ impl Replica {
     pub(crate) fn want_read(&mut self) -> (Ticket, bool) {
         let is_reading = self.begun > self.ended;
         let is_wanted = self.wanted > self.ended;
+        if is_reading || is_wanted {
+            reached!(ReadShared);
+        }
         self.wanted = self.begun + 1;
         (Ticket(self.wanted), !is_reading && !is_wanted)
     }
@@ -149,12 +156,17 @@ impl Replica {
                 }
             }
             Err(error) => {
+                reached!(ReadFailed);
                 // Where nobody wants another, the next announcement, check or return of the broker
                 // begins one.
                 self.failure = Some(error);
             }
         }
-        self.wanted > self.ended
+        let again = self.wanted > self.ended;
+        if again {
+            reached!(ReadAgain);
+        }
+        again
     }
 
     /// Whether the read has ended, and how.
@@ -165,9 +177,14 @@ impl Replica {
 
     /// Whether a client's position calls for a read before it can be told what follows.
     pub(crate) fn is_news(&self, log: &Log, position: Position) -> bool {
-        !log.knows(position)
-            && position != Position::UNKNOWN
-            && !self.dead.contains(&position.epoch)
+        if log.knows(position) || position == Position::UNKNOWN {
+            return false;
+        }
+        let is_dead = self.dead.contains(&position.epoch);
+        if is_dead {
+            reached!(EpochKnownDead);
+        }
+        !is_dead
     }
 
     /// A read was in vain for this position: its epoch is not looked for again.
@@ -175,6 +192,7 @@ impl Replica {
         if position.epoch != log.head().epoch && self.is_news(log, position) {
             self.dead.truncate(DEAD_EPOCHS - 1);
             self.dead.push_front(position.epoch);
+            reached!(EpochDead);
         }
     }
 
@@ -193,6 +211,7 @@ impl Replica {
         };
         let is_of_log = announced.epoch == head.epoch;
         if is_of_log && announced.offset > head.offset && self.short < SHORT_READS {
+            reached!(ReadShort);
             self.short += 1;
             return true;
         }
@@ -211,6 +230,9 @@ impl Replica {
         }
         // What was cut off may have pushed out what the broker has still.
         let reaches_back = continues && first < log.first();
+        if reaches_back {
+            reached!(ReachedBack);
+        }
         if reaches_back || !(continues || is_same) {
             log.begin_anew(Position::new(epoch, first - 1), snapshot.lineage);
         }
@@ -244,9 +266,10 @@ impl Replica {
         let newest = self.announced.map_or(0, |last| last.offset);
         self.announced = Some(Position::new(position.epoch, position.offset.max(newest)));
         let bytes = data.len() + EARLY_WEIGHT;
-        if self.early_bytes + bytes <= EARLY_BYTES
-            && self.early.insert(position.offset, (data, now)).is_none()
-        {
+        if self.early_bytes + bytes > EARLY_BYTES {
+            reached!(EarlyOverflow);
+        } else if self.early.insert(position.offset, (data, now)).is_none() {
+            reached!(Early);
             self.early_bytes += bytes;
         }
     }
@@ -265,6 +288,7 @@ impl Replica {
             let (data, at) = entry.remove();
             self.early_bytes = self.early_bytes.saturating_sub(data.len() + EARLY_WEIGHT);
             if offset == next {
+                reached!(EarlyAppended);
                 append(log, offset, data, at, bounds);
             }
         }

@@ -12,6 +12,7 @@ use crate::{
     mark::Mark,
     publish::PublishError,
     random,
+    reached::reached,
     replica::Heard,
     subscribe::Unavailable,
 };
@@ -105,6 +106,9 @@ impl Replication {
 
     /// Returns when the log can tell what follows `start`.
     async fn prepare(&self, hub: &Arc<Shared>, log: &Arc<ChannelLog>, start: Start) {
+        if !log.is_known() {
+            reached!(LogUnknown);
+        }
         while log.known().await.is_err() {
             self.recovery().await;
             let _ = hub.read(log).await;
@@ -113,6 +117,7 @@ impl Replication {
             return;
         };
         while log.is_news(position) {
+            reached!(PositionUnknown);
             // The client comes from a node that was told more than this one.
             match hub.read(log).await {
                 Ok(()) => return log.was_read_for(position),
