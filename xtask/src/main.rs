@@ -12,6 +12,7 @@ mod autobahn;
 mod bench;
 mod checks;
 mod setup;
+mod simulate;
 mod step;
 
 const USAGE: &str = "\
@@ -22,6 +23,8 @@ usage: cargo xtask COMMAND
   test --quick   the checks and tests that need nothing but Rust and a C compiler
   autobahn [CASES]
                  the Autobahn suite of ENCKE_AUTOBAHN, all of it or these cases
+  simulate [--schedules N] [--seed S]
+                 hubs over an engine and a network that fail, a million times
   bench [--quick] [--peers A,B] [--transports T,U] [--modes M,N] [--pairs N]
                  what encke and others spend, into docs/benchmarks.md (see bench/README.md)";
 
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::everything(),
         ["test"] => setup::everything().and_then(|()| checks::everything()),
         ["autobahn", cases @ ..] => autobahn::run(cases),
+        ["simulate", arguments @ ..] => simulate::run(arguments),
         ["bench", arguments @ ..] => bench::run(arguments),
         ["test", "--quick"] => setup::toolchain().and_then(|()| checks::rust_only()),
         [] | ["help" | "--help" | "-h"] => {
