@@ -3,27 +3,29 @@
 //! The figures of a server and of the loop are only compared within a pair, one right after the
 //! other, as what a machine gives changes from minute to minute.
 
-mod cell;
 mod chart;
-mod host;
 mod mode;
 mod mode_list;
 mod pairs;
 mod peer;
 mod peer_list;
-mod place;
 mod plan;
 mod server;
 mod table;
 
 use std::{fs, path::Path};
 
-use crate::{BoxError, cli::CompareOpts, transport::Transport};
-use cell::{Cell, Cells};
+use crate::{
+    BoxError,
+    cell::{Cell, Cells},
+    cli::CompareOpts,
+    host,
+    place::Place,
+    transport::Transport,
+};
 use mode::Mode;
-use pairs::Pairs;
+use pairs::{Pairs, Runs};
 use peer::Peer;
-use place::Place;
 
 /// One thing to measure.
 struct Task {
@@ -82,7 +84,7 @@ fn measure(
         let key = task.key();
         eprintln!("[{}/{count}] {key}", number + 1);
         match pairs.run(task) {
-            Ok(runs) => cells.put(Cell::new(task, runs, place)?)?,
+            Ok(runs) => cells.put(task.cell(runs, place)?)?,
             Err(error) => {
                 eprintln!("  {error}");
                 not_measured.push(format!("{key}: {error}"));
@@ -103,5 +105,18 @@ impl Task {
     fn key(&self) -> String {
         let transport = self.transport.map_or("echo", Transport::name);
         format!("{} {transport} {}", self.peer.name, self.mode.name)
+    }
+
+    fn cell(&self, runs: Runs, place: &Place) -> Result<Cell, BoxError> {
+        Ok(Cell {
+            peer: self.peer.name.to_owned(),
+            transport: self.transport.map_or("", Transport::name).to_owned(),
+            mode: self.mode.name.to_owned(),
+            version: self.peer.version(place),
+            date: host::date()?,
+            host: host::describe(),
+            subject: runs.subject,
+            reference: runs.reference,
+        })
     }
 }

@@ -14,15 +14,20 @@ use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
 
+mod cell;
 mod cli;
 mod compare;
 mod histogram;
+mod host;
 mod http;
 mod limit;
 mod load;
 mod machine;
+mod markdown;
+mod place;
 mod poll;
 mod process;
+mod server;
 mod stamp;
 mod transport;
 mod ws;

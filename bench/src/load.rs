@@ -23,15 +23,23 @@ use crate::{
     machine,
 };
 
-/// Loads a server, and prints what was measured.
+/// What makes a report none.
+const WRONG: [&str; 3] = ["lost", "again", "damaged"];
+
+/// Loads a server, and prints what was measured; fails where not everything arrived once.
 pub(crate) fn run(load: &Load) -> Result<(), BoxError> {
-    let line = match load {
-        Load::Fanout(opts) => serde_json::to_string(&fanout::run(opts)?),
-        Load::Idle(opts) => serde_json::to_string(&idle::run(opts)?),
-        Load::Connect(opts) => serde_json::to_string(&connect::run(opts)?),
-        Load::Echo(opts) => serde_json::to_string(&echo::run(opts)?),
-    };
-    println!("{}", line?);
+    let report = match load {
+        Load::Fanout(opts) => serde_json::to_value(fanout::run(opts)?),
+        Load::Idle(opts) => serde_json::to_value(idle::run(opts)?),
+        Load::Connect(opts) => serde_json::to_value(connect::run(opts)?),
+        Load::Echo(opts) => serde_json::to_value(echo::run(opts)?),
+    }?;
+    println!("{report}");
+    for wrong in WRONG {
+        if report[wrong].as_u64() > Some(0) {
+            return Err(format!("{} {wrong}", report[wrong]).into());
+        }
+    }
     Ok(())
 }
 

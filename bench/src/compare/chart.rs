@@ -1,11 +1,13 @@
 //! The figures as a picture: a panel of bars for each of the three that decide.
 
 use super::{
-    cell::{Cell, Cells},
     mode::{Load, Mode},
     mode_list::MODES,
     peer_list::PEERS,
-    table::number,
+};
+use crate::{
+    cell::{Cell, Cells},
+    markdown::number,
 };
 
 const WIDTH: f64 = 860.0;
@@ -142,7 +144,7 @@ fn bar(mode: &Mode, cell: &Cell) -> Option<Bar> {
         label: format!("{title} · {}", cell.transport),
         value: match mode.load {
             Load::Idle => cell.value(mode.metric).median,
-            _ => cell.ratio(mode).median,
+            _ => cell.ratio(mode.metric).median,
         },
         ours: peer.ours,
     })

@@ -7,13 +7,15 @@ use serde_json::Value;
 use super::{
     Task,
     mode::{Load, Mode, Reference},
+};
+use crate::{
+    BoxError,
+    cell::{self, Run},
+    cli::CompareOpts,
     place::Place,
     server::Server,
+    transport::Transport,
 };
-use crate::{BoxError, cli::CompareOpts, transport::Transport};
-
-/// The reports of one run: of the load, and of the load that is taken off it.
-pub(super) type Run = Vec<Value>;
 
 /// All runs of a task; there is one more of the reference.
 pub(super) struct Runs {
@@ -75,28 +77,8 @@ impl<'a> Pairs<'a> {
 impl Runs {
     /// Each server run over the mean of the reference's before and after it.
     pub(super) fn ratios(&self, mode: &Mode) -> Vec<f64> {
-        ratios(&self.subject, &self.reference, mode)
+        cell::ratios(&self.subject, &self.reference, mode.metric)
     }
-}
-
-pub(super) fn ratios(subject: &[Run], reference: &[Run], mode: &Mode) -> Vec<f64> {
-    let around = reference
-        .windows(2)
-        .map(|runs| (metric(&runs[0], mode.metric) + metric(&runs[1], mode.metric)) / 2.0);
-    subject
-        .iter()
-        .zip(around)
-        .map(|(run, around)| metric(run, mode.metric) / around)
-        .collect()
-}
-
-/// A field of a run's report, less what is taken off.
-pub(super) fn metric(run: &Run, field: &str) -> f64 {
-    let mut values = run
-        .iter()
-        .map(|report| report[field].as_f64().unwrap_or(f64::NAN));
-    let value = values.next().unwrap_or(f64::NAN);
-    value - values.sum::<f64>()
 }
 
 impl<'a> Side<'a> {
@@ -176,19 +158,7 @@ impl<'a> Side<'a> {
         if matches!(load, Load::Fanout | Load::Echo) && !arguments.contains(&"--seconds") {
             command.args(["--seconds", seconds]);
         }
-        let output = command.output()?;
-        if !output.status.success() {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            let error = errors.trim().trim_start_matches("encke-bench: ");
-            return Err(format!("{name}: {error}").into());
-        }
-        let report: Value = serde_json::from_slice(&output.stdout)?;
-        for wrong in ["lost", "again", "damaged"] {
-            if report[wrong].as_u64() > Some(0) {
-                return Err(format!("{name}: {} {wrong}", report[wrong]).into());
-            }
-        }
-        Ok(report)
+        cell::report(command).map_err(|error| format!("{name}: {error}").into())
     }
 
     /// Says where and how.

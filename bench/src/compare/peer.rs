@@ -6,8 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::place::Place;
-use crate::{BoxError, transport::Transport};
+use crate::{BoxError, place::Place, transport::Transport};
 
 /// Paths and texts have the marks of [`Place::fill`]; paths of channels also `{channel}`.
 pub(super) struct Peer {

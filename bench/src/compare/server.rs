@@ -1,33 +1,18 @@
-//! A server that runs on its core until it is dropped.
+//! The servers that are compared, each on a free port.
 
-use std::{
-    fs::OpenOptions,
-    io,
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+use std::process::Command;
+
+use super::peer::Peer;
+use crate::{
+    BoxError,
+    place::Place,
+    server::{self, Server},
+    transport::Transport,
 };
-
-use rustix::process::{Pid, Signal, kill_process};
-
-use super::{peer::Peer, place::Place};
-use crate::{BoxError, machine, process::Process, transport::Transport};
-
-/// How long a server may take to listen, a Java one on one core too.
-const START: Duration = Duration::from_secs(60);
-
-/// How long it may take to end.
-const END: Duration = Duration::from_secs(5);
-
-pub(super) struct Server {
-    child: Child,
-    port: u16,
-}
 
 impl Server {
     pub(super) fn start_peer(peer: &Peer, place: &Place, core: usize) -> Result<Self, BoxError> {
-        let port = free_port()?;
+        let port = server::free_port()?;
         peer.copy_files(place, port)?;
         let words: Vec<String> = peer
             .program
@@ -48,94 +33,11 @@ impl Server {
         place: &Place,
         core: usize,
     ) -> Result<Self, BoxError> {
-        let port = free_port()?;
+        let port = server::free_port()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["limit", "--transport", transport.name()]);
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
         command.args(options);
         Self::start(command, port, core, place, "limit")
     }
-
-    fn start(
-        mut command: Command,
-        port: u16,
-        core: usize,
-        place: &Place,
-        name: &str,
-    ) -> Result<Self, BoxError> {
-        let log = place.log(name);
-        let output = OpenOptions::new().create(true).append(true).open(&log)?;
-        let errors = output.try_clone()?;
-        command.stdin(Stdio::null()).stdout(output).stderr(errors);
-        // A process starts on the core of the thread that starts it.
-        let started = thread::scope(|scope| {
-            let starter = scope.spawn(|| {
-                machine::pin(core)?;
-                command
-                    .spawn()
-                    .map_err(|error| format!("cannot run {command:?}: {error}").into())
-            });
-            starter.join().map_err(|_| "nothing can be started")
-        });
-        let child: Result<Child, BoxError> = started?;
-        let mut server = Self {
-            child: child?,
-            port,
-        };
-        server
-            .wait_until_it_listens()
-            .map_err(|error| format!("{name}: {error}, see {}", log.display()))?;
-        Ok(server)
-    }
-
-    fn wait_until_it_listens(&mut self) -> Result<(), BoxError> {
-        let begun = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            if let Some(status) = self.child.try_wait()? {
-                return Err(format!("it ended: {status}").into());
-            }
-            if begun.elapsed() > START {
-                return Err("it does not listen".into());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    }
-
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub(super) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let family = Process(self.child.id()).family();
-        signal(self.child.id(), Signal::TERM);
-        let begun = Instant::now();
-        while begun.elapsed() < END {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        for process in family {
-            signal(process, Signal::KILL);
-        }
-        let _ = self.child.wait();
-    }
-}
-
-fn signal(process: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, signal);
-    }
-}
-
-fn free_port() -> io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }

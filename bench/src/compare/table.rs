@@ -1,10 +1,13 @@
 //! The figures as Markdown.
 
 use super::{
-    cell::{Cell, Cells, Spread},
     mode::{Load, Mode, Reference, Table},
     mode_list::MODES,
     peer_list::PEERS,
+};
+use crate::{
+    cell::{Cell, Cells, Spread},
+    markdown::{line, number},
 };
 
 const TABLES: [Table; 7] = [
@@ -147,7 +150,7 @@ fn columns(mode: &Mode, cell: Option<&Cell>) -> Vec<String> {
             median,
             least,
             most,
-        } = cell.ratio(mode);
+        } = cell.ratio(mode.metric);
         format!("**{median:.2}** ({least:.2}–{most:.2})")
     } else {
         format!("**{}**", number(cell.value(mode.metric).median))
@@ -188,48 +191,4 @@ fn bare_loop(cells: &Cells, table: Table, modes: &[&Mode]) -> String {
         row.extend(mode.shown.iter().map(|shown| median(shown.field)));
     }
     line(&row)
-}
-
-fn line(columns: &[String]) -> String {
-    format!("| {} |\n", columns.join(" | "))
-}
-
-/// Three digits, and thousands apart.
-pub(super) fn number(value: f64) -> String {
-    if !value.is_finite() {
-        return "–".to_owned();
-    }
-    if value.abs() < 10.0 {
-        return format!("{value:.2}");
-    }
-    if value.abs() < 100.0 {
-        return format!("{value:.1}");
-    }
-    let digits = format!("{:.0}", value.abs());
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if value < 0.0 {
-        format!("−{text}")
-    } else {
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_short_and_readable() {
-        assert_eq!(number(0.0831), "0.08");
-        assert_eq!(number(72.04), "72.0");
-        assert_eq!(number(136_874.6), "136,875");
-        assert_eq!(number(-1234.0), "−1,234");
-        assert_eq!(number(f64::NAN), "–");
-    }
 }

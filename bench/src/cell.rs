@@ -4,91 +4,104 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::PathBuf,
+    process::Command,
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{
-    Task, host,
-    mode::Mode,
-    pairs::{self, Run, Runs},
-    place::Place,
-};
-use crate::{BoxError, transport::Transport};
+use crate::BoxError;
+
+/// The reports of one run: of the load, and of the load that is taken off it.
+pub(crate) type Run = Vec<Value>;
 
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Cell {
-    pub(super) peer: String,
+pub(crate) struct Cell {
+    pub(crate) peer: String,
     /// Empty for echoes.
-    pub(super) transport: String,
-    pub(super) mode: String,
-    pub(super) version: String,
-    pub(super) date: String,
-    pub(super) host: String,
-    pub(super) subject: Vec<Run>,
-    pub(super) reference: Vec<Run>,
+    pub(crate) transport: String,
+    pub(crate) mode: String,
+    pub(crate) version: String,
+    pub(crate) date: String,
+    pub(crate) host: String,
+    pub(crate) subject: Vec<Run>,
+    pub(crate) reference: Vec<Run>,
 }
 
 /// The latest of each.
-pub(super) struct Cells {
+pub(crate) struct Cells {
     path: PathBuf,
     all: Vec<Cell>,
 }
 
 /// A median with the least and the most.
-pub(super) struct Spread {
-    pub(super) median: f64,
-    pub(super) least: f64,
-    pub(super) most: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
 }
 
 impl Cell {
-    pub(super) fn new(task: &Task, runs: Runs, place: &Place) -> Result<Self, BoxError> {
-        Ok(Self {
-            peer: task.peer.name.to_owned(),
-            transport: task.transport.map_or("", Transport::name).to_owned(),
-            mode: task.mode.name.to_owned(),
-            version: task.peer.version(place),
-            date: host::date()?,
-            host: host::describe(),
-            subject: runs.subject,
-            reference: runs.reference,
-        })
-    }
-
     fn is_same(&self, other: &Self) -> bool {
         self.peer == other.peer && self.transport == other.transport && self.mode == other.mode
     }
 
-    /// The server over the reference.
-    pub(super) fn ratio(&self, mode: &Mode) -> Spread {
-        Spread::of(pairs::ratios(&self.subject, &self.reference, mode))
+    /// A field of the server's reports over that of the reference's.
+    pub(crate) fn ratio(&self, field: &str) -> Spread {
+        Spread::of(ratios(&self.subject, &self.reference, field))
     }
 
     /// A field of the server's reports.
-    pub(super) fn value(&self, field: &str) -> Spread {
-        Spread::of(values(&self.subject, field))
+    pub(crate) fn value(&self, field: &str) -> Spread {
+        Spread::of_field(&self.subject, field)
     }
 
     /// The field of the reference's.
-    pub(super) fn reference(&self, field: &str) -> Spread {
-        Spread::of(values(&self.reference, field))
+    pub(crate) fn reference(&self, field: &str) -> Spread {
+        Spread::of_field(&self.reference, field)
     }
 
     /// The share of the machine that others had in the worst run.
-    pub(super) fn others(&self) -> f64 {
+    pub(crate) fn others(&self) -> f64 {
         let runs = self.subject.iter().chain(&self.reference).flatten();
         runs.filter_map(|report| report["others"].as_f64())
             .fold(0.0, f64::max)
     }
 }
 
-fn values(runs: &[Run], field: &str) -> Vec<f64> {
-    runs.iter().map(|run| pairs::metric(run, field)).collect()
+/// What the load program reports.
+pub(crate) fn report(mut load: Command) -> Result<Value, BoxError> {
+    let output = load.output()?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(errors.trim().trim_start_matches("encke-bench: ").into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Each server run over the mean of the reference's before and after it.
+pub(crate) fn ratios(subject: &[Run], reference: &[Run], field: &str) -> Vec<f64> {
+    let around = reference
+        .windows(2)
+        .map(|runs| (metric(&runs[0], field) + metric(&runs[1], field)) / 2.0);
+    subject
+        .iter()
+        .zip(around)
+        .map(|(run, around)| metric(run, field) / around)
+        .collect()
+}
+
+/// A field of a run's report, less what is taken off.
+fn metric(run: &Run, field: &str) -> f64 {
+    let mut values = run
+        .iter()
+        .map(|report| report[field].as_f64().unwrap_or(f64::NAN));
+    let value = values.next().unwrap_or(f64::NAN);
+    value - values.sum::<f64>()
 }
 
 impl Cells {
-    pub(super) fn read(path: PathBuf) -> Result<Self, BoxError> {
+    pub(crate) fn read(path: PathBuf) -> Result<Self, BoxError> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -104,7 +117,7 @@ impl Cells {
     }
 
     /// Adds one, and takes out what was measured of the same before.
-    pub(super) fn put(&mut self, cell: Cell) -> Result<(), BoxError> {
+    pub(crate) fn put(&mut self, cell: Cell) -> Result<(), BoxError> {
         let mut file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -119,11 +132,11 @@ impl Cells {
         self.all.push(cell);
     }
 
-    pub(super) fn all(&self) -> &[Cell] {
+    pub(crate) fn all(&self) -> &[Cell] {
         &self.all
     }
 
-    pub(super) fn get(&self, peer: &str, transport: &str, mode: &str) -> Option<&Cell> {
+    pub(crate) fn get(&self, peer: &str, transport: &str, mode: &str) -> Option<&Cell> {
         self.all
             .iter()
             .find(|cell| cell.peer == peer && cell.transport == transport && cell.mode == mode)
@@ -131,7 +144,11 @@ impl Cells {
 }
 
 impl Spread {
-    fn of(mut values: Vec<f64>) -> Self {
+    pub(crate) fn of_field<'a>(runs: impl IntoIterator<Item = &'a Run>, field: &str) -> Self {
+        Self::of(runs.into_iter().map(|run| metric(run, field)).collect())
+    }
+
+    pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let middle = values.len() / 2;
         let median = match values.as_slice() {
@@ -152,8 +169,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::compare::mode_list::MODES;
-
     fn runs(values: &[f64]) -> Vec<Run> {
         let run = |value: &f64| vec![json!({ "cpu_per_million": value })];
         values.iter().map(run).collect()
@@ -161,20 +176,17 @@ mod tests {
 
     #[test]
     fn a_ratio_is_that_to_the_neighbours_and_the_median_of_all() {
-        let runs = Runs {
-            subject: runs(&[6.0, 9.0, 20.0]),
-            reference: runs(&[2.0, 4.0, 2.0, 6.0]),
-        };
-        let mode = &MODES[0];
-        assert_eq!(runs.ratios(mode), [2.0, 3.0, 5.0]);
-        let spread = Spread::of(runs.ratios(mode));
+        let (subject, reference) = (runs(&[6.0, 9.0, 20.0]), runs(&[2.0, 4.0, 2.0, 6.0]));
+        let ratios = ratios(&subject, &reference, "cpu_per_million");
+        assert_eq!(ratios, [2.0, 3.0, 5.0]);
+        let spread = Spread::of(ratios);
         assert_eq!((spread.median, spread.least, spread.most), (3.0, 2.0, 5.0));
     }
 
     #[test]
     fn the_cost_of_the_same_without_subscribers_is_taken_off() {
         let run = vec![json!({ "cost": 10.0 }), json!({ "cost": 4.0 })];
-        assert_eq!(pairs::metric(&run, "cost"), 6.0);
+        assert_eq!(metric(&run, "cost"), 6.0);
     }
 
     #[test]

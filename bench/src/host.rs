@@ -5,13 +5,13 @@ use std::{fs, process::Command};
 use crate::{BoxError, machine};
 
 /// Today.
-pub(super) fn date() -> Result<String, BoxError> {
+pub(crate) fn date() -> Result<String, BoxError> {
     let output = Command::new("date").args(["-u", "+%F"]).output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// Processor, cores, memory, kernel and distribution.
-pub(super) fn describe() -> String {
+pub(crate) fn describe() -> String {
     let processor = field("/proc/cpuinfo", "model name").unwrap_or_default();
     let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
     let memory: f64 = memory

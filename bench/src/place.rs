@@ -7,14 +7,14 @@ use std::{
 
 use crate::BoxError;
 
-pub(super) struct Place {
+pub(crate) struct Place {
     target: PathBuf,
     out: PathBuf,
     quick: bool,
 }
 
 impl Place {
-    pub(super) fn new(quick: bool) -> Result<Self, BoxError> {
+    pub(crate) fn new(quick: bool) -> Result<Self, BoxError> {
         let program = env::current_exe()?;
         let target = program.ancestors().nth(2);
         let target = target.ok_or("not in cargo's target folder")?.to_owned();
@@ -25,13 +25,13 @@ impl Place {
     }
 
     /// The root of the repository.
-    pub(super) fn root() -> &'static Path {
+    pub(crate) fn root() -> &'static Path {
         let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
         bench.parent().expect("bench is a folder of the repository")
     }
 
     /// What the comparison writes; hasty figures apart from the others.
-    pub(super) fn out(&self, name: &str) -> PathBuf {
+    pub(crate) fn out(&self, name: &str) -> PathBuf {
         if self.quick {
             self.out.join("quick").join(name)
         } else {
@@ -40,12 +40,12 @@ impl Place {
     }
 
     /// What a server says goes here.
-    pub(super) fn log(&self, name: &str) -> PathBuf {
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.out.join("logs").join(format!("{name}.log"))
     }
 
     /// Where the table and the chart go: hasty ones are not for readers.
-    pub(super) fn docs(&self) -> PathBuf {
+    pub(crate) fn docs(&self) -> PathBuf {
         if self.quick {
             self.out("")
         } else {
@@ -54,7 +54,7 @@ impl Place {
     }
 
     /// Replaces `{bench}` (the sources), `{target}`, `{out}` (what peers are built to) and `{port}`.
-    pub(super) fn fill(&self, text: &str, port: u16) -> String {
+    pub(crate) fn fill(&self, text: &str, port: u16) -> String {
         text.replace("{bench}", env!("CARGO_MANIFEST_DIR"))
             .replace("{target}", &self.target.display().to_string())
             .replace("{out}", &self.out.display().to_string())
