@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{process::Process, transport::Transport};
+use crate::{counters::Counter, process::Process, transport::Transport};
 
 /// Measures servers of live events. `cargo xtask bench` runs all of it.
 #[derive(Debug, Parser)]
@@ -49,6 +49,8 @@ pub(crate) struct LimitOpts {
 pub(crate) enum Load {
     /// Publish, and count what arrives at every subscriber.
     Fanout(FanoutOpts),
+    /// Publish from several connections at once, each when it has its answer; one subscriber checks.
+    Publish(WritersOpts),
     /// Open connections, and read the server's memory and its CPU while nothing happens.
     Idle(IdleOpts),
     /// Open connections as fast as the server takes them.
@@ -68,6 +70,14 @@ pub(crate) struct ServerOpts {
     #[arg(long, value_name = "PID", value_parser = process)]
     pub(crate) server_pid: Option<Process>,
 
+    /// Another process whose CPU is read and printed under this name, several together; repeatable.
+    #[arg(long, value_name = "NAME=PID", value_parser = named_process)]
+    pub(crate) beside: Vec<(String, Process)>,
+
+    /// An engine on this machine that counts what it does, and where it tells; repeatable.
+    #[arg(long, value_name = "redis|nats=PORT", value_parser = Counter::parse)]
+    pub(crate) count: Vec<Counter>,
+
     /// The core to run on; the load program never sleeps while it measures.
     #[arg(long)]
     pub(crate) core: Option<usize>,
@@ -75,6 +85,12 @@ pub(crate) struct ServerOpts {
 
 fn process(pid: &str) -> Result<Process, std::num::ParseIntError> {
     pid.parse().map(Process)
+}
+
+fn named_process(text: &str) -> Result<(String, Process), String> {
+    let (name, pid) = text.split_once('=').ok_or("not NAME=PID")?;
+    let pid = process(pid).map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), pid))
 }
 
 /// How to listen. `{channel}` stands for the channel's number.
@@ -98,6 +114,10 @@ pub(crate) struct SubscribeOpts {
     /// Subscribers on one connection, over HTTP/2.
     #[arg(long, value_name = "N", requires = "ca")]
     pub(crate) http2: Option<usize>,
+
+    /// Check the offsets of ndjson too: each has to be one above the last.
+    #[arg(long)]
+    pub(crate) offsets: bool,
 
     /// What each says first, over WebSockets.
     #[arg(long, value_name = "TEXT")]
@@ -167,6 +187,36 @@ pub(crate) struct FanoutOpts {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct WritersOpts {
+    #[command(flatten)]
+    pub(crate) server: ServerOpts,
+    #[command(flatten)]
+    pub(crate) subscribe: SubscribeOpts,
+    #[command(flatten)]
+    pub(crate) publish: PublishOpts,
+
+    /// Connections that publish.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=999))]
+    pub(crate) writers: u32,
+
+    /// Channels, each with one subscriber, published to in turn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) channels: usize,
+
+    /// Publications that may be on their way to a subscriber; beyond, everyone waits.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) ahead: u64,
+
+    /// How long to measure, in seconds.
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+
+    /// How long to publish before that, in milliseconds.
+    #[arg(long, value_name = "MS", default_value = "150", value_parser = milliseconds)]
+    pub(crate) warm: Duration,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct IdleOpts {
     #[command(flatten)]
     pub(crate) server: ServerOpts,
@@ -176,6 +226,9 @@ pub(crate) struct IdleOpts {
     /// Connections to open, spread over the channels.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) connections: usize,
+
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) channels: usize,
 
     /// How long to watch the server's CPU, in seconds. Pings of WebSockets are answered.
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]

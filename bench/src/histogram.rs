@@ -30,6 +30,15 @@ impl Histogram {
         self.longest = self.longest.max(nanoseconds);
     }
 
+    /// Counts what the other has counted, too.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.total += other.total;
+        self.longest = self.longest.max(other.longest);
+    }
+
     /// Milliseconds that this share of the things took at most.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let mut left = (self.total as f64 * share).ceil() as u64;

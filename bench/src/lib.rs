@@ -17,6 +17,7 @@ use clap::Parser;
 mod cell;
 mod cli;
 mod compare;
+mod counters;
 mod histogram;
 mod host;
 mod http;

@@ -14,6 +14,7 @@ mod stream;
 mod subscriber;
 mod tally;
 mod usage;
+mod writers;
 
 use std::time::Instant;
 
@@ -24,12 +25,13 @@ use crate::{
 };
 
 /// What makes a report none.
-const WRONG: [&str; 3] = ["lost", "again", "damaged"];
+const WRONG: [&str; 4] = ["lost", "again", "disordered", "damaged"];
 
 /// Loads a server, and prints what was measured; fails where not everything arrived once.
 pub(crate) fn run(load: &Load) -> Result<(), BoxError> {
     let report = match load {
         Load::Fanout(opts) => serde_json::to_value(fanout::run(opts)?),
+        Load::Publish(opts) => serde_json::to_value(writers::run(opts)?),
         Load::Idle(opts) => serde_json::to_value(idle::run(opts)?),
         Load::Connect(opts) => serde_json::to_value(connect::run(opts)?),
         Load::Echo(opts) => serde_json::to_value(echo::run(opts)?),

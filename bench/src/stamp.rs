@@ -1,18 +1,21 @@
-//! What the end of every payload says: channel, sequence number, when it was published.
+//! What the end of every payload says: channel, who published it, sequence number, when.
 //!
-//! `~CCCCC.SSSSSSSSSS.NNNNNNNNNNNNNN!` in decimal digits, of characters that no transport escapes.
+//! `~CCCCC.WWW.SSSSSSSSSS.NNNNNNNNNNNNNN!` in decimal digits, of characters that no transport escapes.
 //! It stands at the end, so that a delivery counts when it is whole.
 
 /// The bytes of a stamp, and the least a payload has.
-pub(crate) const LEN: usize = 33;
+pub(crate) const LEN: usize = 37;
 
 const CHANNEL: usize = 5;
+const WRITER: usize = 3;
 const SEQUENCE: usize = 10;
 const NANOSECONDS: usize = 14;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Stamp {
     pub(crate) channel: u32,
+    /// Each numbers what it publishes to a channel.
+    pub(crate) writer: u32,
     pub(crate) sequence: u64,
     /// Since the load program began.
     pub(crate) nanoseconds: u64,
@@ -33,6 +36,8 @@ impl Stamp {
         into.push(b'~');
         write_digits(self.channel.into(), CHANNEL, into);
         into.push(b'.');
+        write_digits(self.writer.into(), WRITER, into);
+        into.push(b'.');
         write_digits(self.sequence, SEQUENCE, into);
         into.push(b'.');
         write_digits(self.nanoseconds, NANOSECONDS, into);
@@ -41,10 +46,12 @@ impl Stamp {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (channel, rest) = read_digits(bytes.strip_prefix(b"~")?, CHANNEL)?;
+        let (writer, rest) = read_digits(rest.strip_prefix(b".")?, WRITER)?;
         let (sequence, rest) = read_digits(rest.strip_prefix(b".")?, SEQUENCE)?;
         let (nanoseconds, rest) = read_digits(rest.strip_prefix(b".")?, NANOSECONDS)?;
         (rest == b"!").then_some(Self {
             channel: channel as u32,
+            writer: writer as u32,
             sequence,
             nanoseconds,
         })
@@ -102,6 +109,7 @@ mod tests {
 
     const STAMP: Stamp = Stamp {
         channel: 7,
+        writer: 12,
         sequence: 41,
         nanoseconds: 1_234_567_890,
     };

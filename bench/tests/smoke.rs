@@ -175,6 +175,36 @@ fn the_bare_loop_echoes_and_gives_newcomers_its_history() {
     assert_eq!(load(&arguments)["delivered"], 8 * 50);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_offset_that_many_publish_to_encke_arrives() {
+    let program = Program::start().await;
+    for channels in ["1", "4"] {
+        let url = program.url(&format!("/live/many-{channels}-{{channel}}"));
+        let mut arguments = vec!["publish", "--url", &url, "--publish-url", &url];
+        arguments.extend(["--transport", "ndjson", "--offsets", "--writers", "8"]);
+        arguments.extend(["--channels", channels, "--ahead", "20", "--seconds", "0.05"]);
+        arguments.extend(["--warm", "5", "--settle", "5"]);
+        let report = load(&arguments);
+        assert!(report["published"].as_u64() > Some(0), "{report}");
+        assert_eq!(report["published"], report["delivered"], "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_load_program_fails_where_something_else_arrives() {
+    let program = Program::start().await;
+    // Both channels are this one.
+    let url = program.url("/live/mixed");
+    let output = Command::new(env!("CARGO_BIN_EXE_encke-bench"))
+        .args(["load", "publish", "--url", &url, "--publish-url", &url])
+        .args(["--channels", "2", "--seconds", "0.05"])
+        .output()
+        .expect("it runs");
+    assert!(!output.status.success());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("damaged"), "{errors}");
+}
+
 #[test]
 fn the_memory_of_idle_connections_is_read() {
     let limit = Limit::start(&[]);

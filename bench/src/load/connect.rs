@@ -79,9 +79,9 @@ pub(super) fn run(opts: &ConnectOpts) -> Result<Report, BoxError> {
         channels: 1,
         recovered: opts.recover as u64,
     };
-    let since = Since::now(opts.server.server_pid);
+    let since = Since::now(&opts.server)?;
     let crowd = Crowd::open(&subscribe, &size, clock)?;
-    let usage = since.usage();
+    let usage = since.usage()?;
 
     let connections = opts.connections as f64;
     Ok(Report {
@@ -120,7 +120,7 @@ fn publish_one(opts: &PublishOpts) -> Result<Answer, BoxError> {
 }
 
 fn publish_all(opts: &PublishOpts, count: usize, clock: Clock) -> Result<(), BoxError> {
-    let mut publisher = Publisher::new(opts, 1, clock, None)?;
+    let mut publisher = Publisher::new(opts, 0, 1, clock, None)?;
     let poll = Poll::new()?;
     poll.add(publisher.stream().socket(), 0)?;
     publisher.publish(count)?;

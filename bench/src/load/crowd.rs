@@ -21,7 +21,7 @@ use crate::{
     poll::{Events, Poll},
 };
 
-/// The key of the publisher, in the same poll.
+/// The key of the publisher, in the same poll; of several, the last.
 pub(super) const PUBLISHER: u64 = u64::MAX;
 
 /// Subscribers that ask at the same time.
@@ -198,9 +198,9 @@ impl Crowd {
         }
     }
 
-    /// Has the next wait report the publisher, too.
-    pub(super) fn watch(&self, publisher: &Stream) -> io::Result<()> {
-        self.poll.add(publisher.socket(), PUBLISHER)
+    /// Has the next wait report a publisher, too, under this key.
+    pub(super) fn watch(&self, publisher: &Stream, key: u64) -> io::Result<()> {
+        self.poll.add(publisher.socket(), key)
     }
 }
 

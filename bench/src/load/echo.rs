@@ -70,7 +70,7 @@ pub(super) fn run(opts: &EchoOpts) -> Result<Report, BoxError> {
     let mut messages = 0;
     let mut scratch = vec![0; READ];
     let mut events = Events::new();
-    let mut since: Option<Since> = None;
+    let mut since: Option<Since<'_>> = None;
     for (key, connection) in connections.iter_mut().enumerate() {
         connection.begin(&batch, clock, &poll, key as u64)?;
     }
@@ -80,7 +80,7 @@ pub(super) fn run(opts: &EchoOpts) -> Result<Report, BoxError> {
             if since.is_some() {
                 break;
             }
-            since = Some(Since::now(opts.server.server_pid));
+            since = Some(Since::now(&opts.server)?);
             latency.clear();
             messages = 0;
             ends = clock.now() + opts.seconds.as_nanos() as u64;
@@ -98,7 +98,7 @@ pub(super) fn run(opts: &EchoOpts) -> Result<Report, BoxError> {
             }
         }
     }
-    let usage = since.ok_or("no time to measure")?.usage();
+    let usage = since.ok_or("no time to measure")?.usage()?;
     if messages == 0 {
         return Err("nothing came back".into());
     }

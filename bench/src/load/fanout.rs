@@ -36,6 +36,7 @@ pub(super) struct Report {
     delivered: u64,
     lost: u64,
     again: u64,
+    disordered: u64,
     damaged: u64,
     deliveries_per_second: f64,
     bytes_per_delivery: f64,
@@ -97,11 +98,12 @@ pub(super) fn run(opts: &FanoutOpts) -> Result<Report, BoxError> {
     crowd.settle(opts.subscribe.settle)?;
     let publisher = Publisher::new(
         &opts.publish,
+        0,
         opts.channels,
         clock,
         opts.subscribe.ca.as_deref(),
     )?;
-    crowd.watch(publisher.stream())?;
+    crowd.watch(publisher.stream(), PUBLISHER)?;
     let mut run = Run {
         opts,
         clock,
@@ -135,7 +137,7 @@ impl Run<'_> {
                 Phase::WarmEnds if quiet => {
                     phase = Phase::Measuring;
                     self.restart();
-                    since = Some(Since::now(server));
+                    since = Some(Since::now(&self.opts.server)?);
                     let now = self.clock.now();
                     phase_ends = now + self.opts.seconds.as_nanos() as u64;
                     self.next_publication = now;
@@ -176,7 +178,7 @@ impl Run<'_> {
             }
         }
         let since = since.ok_or("what was published to warm up did not arrive")?;
-        Ok(since.usage())
+        since.usage()
     }
 
     /// Begins to count.
@@ -239,6 +241,7 @@ impl Run<'_> {
             delivered: tally.delivered,
             lost: tally.lost,
             again: tally.again,
+            disordered: tally.disordered,
             damaged: tally.damaged,
             deliveries_per_second: deliveries / usage.seconds,
             bytes_per_delivery: tally.bytes as f64 / deliveries.max(1.0),

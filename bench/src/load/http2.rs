@@ -62,8 +62,8 @@ impl Http2 {
         }
         stream.write_all(&bytes)?;
         stream.set_nonblocking()?;
-        let subscribers = asked.iter().map(|(_, channel)| Subscriber {
-            listener: Listener::new(*channel),
+        let subscribers = asked.iter().map(|(request, channel)| Subscriber {
+            listener: Listener::new(*channel, request.offsets),
             open: false,
             carry: Vec::new(),
         });

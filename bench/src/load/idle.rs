@@ -20,6 +20,7 @@ pub(super) struct Report {
     name: String,
     transport: &'static str,
     connections: usize,
+    channels: usize,
     /// Growth of the server's resident memory since before the first, in bytes.
     resident_per_connection: f64,
     /// The part of it that is no file.
@@ -38,7 +39,7 @@ pub(super) fn run(opts: &IdleOpts) -> Result<Report, BoxError> {
     let memory = || server.map_or_else(Memory::default, Process::memory);
     let size = Size {
         subscribers: opts.connections,
-        channels: 1,
+        channels: opts.channels,
         recovered: 0,
     };
 
@@ -46,9 +47,9 @@ pub(super) fn run(opts: &IdleOpts) -> Result<Report, BoxError> {
     let mut crowd = Crowd::open(&opts.subscribe, &size, Clock::start())?;
     crowd.settle(opts.subscribe.settle)?;
     let (after, kernel_after) = (memory(), machine::slab());
-    let since = Since::now(server);
+    let since = Since::now(&opts.server)?;
     crowd.settle(opts.hold)?;
-    let usage = since.usage();
+    let usage = since.usage()?;
 
     let connections = opts.connections as f64;
     let grown = |before: u64, after: u64| (after as f64 - before as f64) / connections;
@@ -57,6 +58,7 @@ pub(super) fn run(opts: &IdleOpts) -> Result<Report, BoxError> {
         name: opts.server.name.clone(),
         transport: opts.subscribe.transport.name(),
         connections: opts.connections,
+        channels: opts.channels,
         resident_per_connection: grown(before.resident, after.resident),
         anonymous_per_connection: grown(before.anonymous, after.anonymous),
         kernel_per_connection: grown(kernel_before, kernel_after),

@@ -1,4 +1,4 @@
-//! Who publishes: POSTs on one connection, pipelined where several go out together.
+//! One who publishes: POSTs on one connection, pipelined where several go out together.
 
 use std::{
     collections::VecDeque,
@@ -20,6 +20,7 @@ use crate::{
 
 pub(super) struct Publisher {
     clock: Clock,
+    writer: u32,
     stream: Stream,
     channels: Vec<Channel>,
     size: usize,
@@ -42,6 +43,7 @@ struct Channel {
 impl Publisher {
     pub(super) fn new(
         opts: &PublishOpts,
+        writer: u32,
         channels: usize,
         clock: Clock,
         ca: Option<&Path>,
@@ -54,6 +56,7 @@ impl Publisher {
         stream.set_nonblocking()?;
         Ok(Self {
             clock,
+            writer,
             stream,
             channels,
             size: opts.size,
@@ -79,13 +82,15 @@ impl Publisher {
         self.unanswered.is_empty()
     }
 
-    /// Publishes that many together, to one channel after another.
+    /// Publishes that many together, to one channel after another, which others begin elsewhere.
     pub(super) fn publish(&mut self, count: usize) -> io::Result<()> {
         for _ in 0..count {
-            let number = (self.sent % self.channels.len() as u64) as usize;
+            let number =
+                ((self.sent + u64::from(self.writer)) % self.channels.len() as u64) as usize;
             let channel = &mut self.channels[number];
             let stamp = Stamp {
                 channel: number as u32,
+                writer: self.writer,
                 sequence: channel.next,
                 nanoseconds: self.clock.now(),
             };

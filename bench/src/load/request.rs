@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use super::listener::Offsets;
 use crate::{BoxError, cli::SubscribeOpts, http::Url, transport::Transport, ws};
 
 /// A request, and where it goes.
 pub(super) struct Request {
     url: Url,
     headers: Vec<String>,
+    pub(super) offsets: Offsets,
 }
 
 impl Request {
@@ -18,9 +20,15 @@ impl Request {
             return Self::web_socket(&url, &headers);
         }
         headers.push(format!("Accept: {}", opts.transport.media_type()));
+        let offsets = match opts.offsets {
+            true if opts.transport == Transport::Ndjson => Offsets::After(None),
+            true => return Err("offsets are checked over ndjson only".into()),
+            false => Offsets::Ignored,
+        };
         Ok(Self {
             url: Url::parse(&url)?,
             headers,
+            offsets,
         })
     }
 
@@ -35,6 +43,7 @@ impl Request {
         Ok(Self {
             url: Url::parse(url)?,
             headers,
+            offsets: Offsets::Ignored,
         })
     }
 

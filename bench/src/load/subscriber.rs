@@ -30,7 +30,7 @@ impl Subscriber {
         stream.set_nonblocking()?;
         Ok(Self {
             stream,
-            listener: Listener::new(channel),
+            listener: Listener::new(channel, request.offsets),
             state: State::Opening,
             carry: Vec::new(),
         })

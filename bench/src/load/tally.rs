@@ -8,6 +8,8 @@ pub(super) struct Tally {
     pub(super) lost: u64,
     /// Sequence numbers that came again, or after a later one.
     pub(super) again: u64,
+    /// Offsets that are not one above the last, where they are looked at.
+    pub(super) disordered: u64,
     /// Stamps with something in them that is no stamp, or of another channel.
     pub(super) damaged: u64,
     pub(super) bytes: u64,
@@ -21,6 +23,7 @@ impl Tally {
             delivered: 0,
             lost: 0,
             again: 0,
+            disordered: 0,
             damaged: 0,
             bytes: 0,
             latency: Histogram::new(),
@@ -66,6 +69,7 @@ mod tests {
         for (channel, sequence) in stamps {
             let stamp = Stamp {
                 channel: *channel,
+                writer: 0,
                 sequence: *sequence,
                 nanoseconds: 0,
             };
