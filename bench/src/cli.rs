@@ -1,5 +1,8 @@
 //! What the user types.
 
+mod brokers;
+pub(crate) use brokers::BrokersOpts;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
@@ -23,6 +26,8 @@ pub(crate) enum Command {
     Load(Box<Load>),
     /// Build and start servers, load each and the bare loop in turn, write a table and a chart.
     Compare(CompareOpts),
+    /// Start engines and two nodes on each, load them and one node alone in turn, write a table.
+    Brokers(BrokersOpts),
 }
 
 /// Any GET listens to the channel of that path, any POST publishes its body there, and every

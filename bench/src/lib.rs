@@ -2,7 +2,8 @@
 //!
 //! `load` is the clients and the publisher, in one thread; `limit` is a server that does nothing but
 //! write bytes it has encoded already; `compare` starts servers, runs `load` against each and the
-//! limit in turn, and writes the tables and charts.
+//! limit in turn, and writes the tables and charts; `brokers` does the same with encke on two nodes and on
+//! one.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::print_stdout,
@@ -14,6 +15,7 @@ use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
 
+mod brokers;
 mod cell;
 mod cli;
 mod compare;
@@ -52,5 +54,6 @@ fn run(opts: cli::Opts) -> Result<(), BoxError> {
         cli::Command::Limit(limit) => limit::run(&limit),
         cli::Command::Load(load) => load::run(&load),
         cli::Command::Compare(compare) => compare::run(&compare),
+        cli::Command::Brokers(brokers) => brokers::run(&brokers),
     }
 }

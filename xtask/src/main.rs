@@ -26,7 +26,9 @@ usage: cargo xtask COMMAND
   simulate [--schedules N] [--seed S]
                  hubs over an engine and a network that fail, a million times
   bench [--quick] [--peers A,B] [--transports T,U] [--modes M,N] [--pairs N]
-                 what encke and others spend, into docs/benchmarks.md (see bench/README.md)";
+                 what encke and others spend, into docs/benchmarks.md (see bench/README.md)
+  bench brokers [--quick] [--brokers A,B] [--modes M,N] [--pairs N]
+                 what a broker costs, into docs/brokers.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
