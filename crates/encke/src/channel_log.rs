@@ -4,20 +4,20 @@
 //! starts; every reader's mark is set after a publication is in the log. Nobody is woken,
 //! nothing encoded and no item dropped while the lock is held.
 
+mod replicated;
+
 use crate::{
-    broker::{BrokerError, Snapshot},
     config::Retention,
     log::{Item, Log, Memory, Window},
     mark::{BoardMark, Mark},
     reached::reached,
-    replica::{Bounds, Heard, Replica, Ticket},
+    replica::Replica,
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
 use encke_proto::{Channel, Channels, Data, Epoch, Position, Publication, Read, Start};
 use slab::Slab;
 use std::{
     ops::Deref,
-    pin::pin,
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -218,15 +218,13 @@ impl ChannelLog {
 
     /// Ends a log that is idle still; gives the offset that its successor must start above.
     pub(crate) fn retire(&self) -> Option<u64> {
-        let head = self.with(|state| {
+        self.with(|state| {
             state.retired = state.idle_since.is_some() && state.is_idle();
+            if state.retired {
+                reached!(Retired);
+            }
             state.retired.then(|| state.log.head().offset)
-        })?;
-        if let Some(progress) = &self.progress {
-            reached!(Retired);
-            progress.notify_waiters();
-        }
-        Some(head)
+        })
     }
 
     /// Age of the oldest item, those that live readers may need behind all others.
@@ -264,158 +262,6 @@ impl ChannelLog {
         drop(state);
         drop(gone);
         value
-    }
-}
-
-/// What a log does that a broker has too.
-impl ChannelLog {
-    /// Takes an announcement, and wakes whoever reads this log; whether it is to be read for it.
-    pub(crate) fn hear(
-        &self,
-        position: Position,
-        data: Data,
-        memory: &Arc<Memory>,
-        now: Instant,
-    ) -> Option<Heard> {
-        let (heard, wakers) = self.with_replica(|replica, state| {
-            let bounds = Bounds {
-                retention: &self.retention,
-                memory,
-            };
-            let heard = replica.handle_announcement(&mut state.log, position, data, &bounds, now);
-            (heard, self.tell(state))
-        })?;
-        wakers.into_iter().for_each(Waker::wake);
-        Some(heard)
-    }
-
-    /// Wants a read that begins from here on; whether the caller has to begin it.
-    pub(crate) fn want_read(&self) -> Option<(Ticket, bool)> {
-        self.with_replica(|replica, _| replica.want_read())
-    }
-
-    /// Begins a read, behind the position given; `None` where the hub has forgotten this log.
-    pub(crate) fn begin_read(&self) -> Option<Option<Position>> {
-        self.with_replica(|replica, state| {
-            (!state.retired).then(|| replica.begin_read(&state.log))
-        })?
-    }
-
-    /// Takes the answer to a read, and wakes who waits for it; whether to begin another.
-    pub(crate) fn handle_read(
-        &self,
-        answer: Result<Snapshot, BrokerError>,
-        memory: &Arc<Memory>,
-        now: Instant,
-    ) -> bool {
-        let handled = self.with_replica(|replica, state| {
-            let bounds = Bounds {
-                retention: &self.retention,
-                memory,
-            };
-            let again = replica.handle_read(&mut state.log, answer, &bounds, now);
-            (again, self.tell(state))
-        });
-        let (again, wakers) = handled.unwrap_or_default();
-        wakers.into_iter().for_each(Waker::wake);
-        if let Some(progress) = &self.progress {
-            progress.notify_waiters();
-        }
-        again
-    }
-
-    /// Whether the log can be used.
-    pub(crate) fn is_known(&self) -> bool {
-        let is_known = self.with_replica(|replica, _| replica.is_known());
-        is_known.unwrap_or(true)
-    }
-
-    /// Returns when the log can be used, at once where it was read before; or was retired.
-    ///
-    /// # Errors
-    ///
-    /// Where the last attempt to read it failed.
-    pub(crate) async fn known(&self) -> Result<(), BrokerError> {
-        let known = self.progress_until(|replica, _| replica.known());
-        known.await.unwrap_or(Ok(()))
-    }
-
-    /// Returns when a read has ended, or the log was retired.
-    pub(crate) async fn outcome(&self, ticket: Ticket) -> Result<(), BrokerError> {
-        let outcome = self.progress_until(|replica, _| replica.outcome(ticket));
-        outcome.await.unwrap_or(Ok(()))
-    }
-
-    /// Whether the log has to be read before a client can be told what follows its position.
-    pub(crate) fn is_news(&self, position: Position) -> bool {
-        let is_news = self.with_replica(|replica, state| replica.is_news(&state.log, position));
-        is_news.unwrap_or(false)
-    }
-
-    /// The log was read for this position.
-    pub(crate) fn was_read_for(&self, position: Position) {
-        self.with_replica(|replica, state| replica.was_in_vain(&state.log, position));
-    }
-
-    /// Where it stands, if it was read and nothing was announced since this was last asked.
-    pub(crate) fn quiet_at(&self) -> Option<Position> {
-        self.with_replica(|replica, state| {
-            let heard = replica.take_heard();
-            (replica.is_known() && !heard).then(|| state.log.head())
-        })?
-    }
-
-    /// How many listen here.
-    pub(crate) fn listeners(&self) -> u64 {
-        self.with(|state| {
-            let readers = state.readers.iter();
-            readers.map(|(_, reader)| reader.listeners()).sum()
-        })
-    }
-
-    /// Waits until there is an answer; `None` where there is no replica, or none any more.
-    async fn progress_until<T>(
-        &self,
-        mut ask: impl FnMut(&mut Replica, &mut State) -> Option<T>,
-    ) -> Option<T> {
-        let progress = self.progress.as_ref()?;
-        loop {
-            let mut progressed = pin!(progress.notified());
-            progressed.as_mut().enable();
-            let answer = self.with_replica(|replica, state| match state.retired {
-                true => Err(Retired),
-                false => Ok(ask(replica, state)),
-            });
-            match answer? {
-                Ok(Some(answer)) => return Some(answer),
-                Ok(None) => {}
-                Err(Retired) => {
-                    reached!(RetiredUnderReader);
-                    return None;
-                }
-            }
-            progressed.await;
-        }
-    }
-
-    fn with_replica<T>(&self, use_it: impl FnOnce(&mut Replica, &mut State) -> T) -> Option<T> {
-        self.with(|state| {
-            let mut replica = state.replica.take()?;
-            let value = use_it(&mut replica, state);
-            state.replica = Some(replica);
-            Some(value)
-        })
-    }
-
-    /// Marks every reader, if the log has moved on.
-    fn tell(&self, state: &mut State) -> Vec<Waker> {
-        let head = state.log.head();
-        let epoch = Epoch::new(self.epoch.load(Ordering::Relaxed));
-        if Position::new(epoch, self.head.load(Ordering::Relaxed)) == head {
-            return Vec::new();
-        }
-        self.store_head(head);
-        state.set_marks()
     }
 }
 

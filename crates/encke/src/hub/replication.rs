@@ -110,7 +110,7 @@ impl Replication {
             reached!(LogUnknown);
         }
         while log.known().await.is_err() {
-            self.recovery().await;
+            recovery(&*self.broker).await;
             let _ = hub.read(log).await;
         }
         let Start::After(position) = start else {
@@ -172,20 +172,26 @@ impl Shared {
         Box::pin(async move {
             let replication = self.replication.as_ref().ok_or(PublishError::ShutDown)?;
             let deadline = Instant::now() + self.config.broker_patience;
+            // Once it may have been made, nobody can be told that it was not.
+            let mut unanswered = None;
             loop {
                 let error = match replication.broker.publish(publishing.clone()).await {
                     Ok(position) => {
                         self.counters.published();
                         return Ok(position);
                     }
-                    Err(error) if may_ask_again(&error, &publishing) => error,
-                    Err(error) => return Err(error.into()),
+                    Err(error) => error,
                 };
-                if timeout_at(deadline, recovery(&*replication.broker))
-                    .await
-                    .is_err()
+                if let BrokerError::Unanswered(_) = error {
+                    unanswered = Some(error.clone());
+                }
+                let may_ask_again = may_ask_again(&error, &publishing);
+                if !may_ask_again
+                    || timeout_at(deadline, recovery(&*replication.broker))
+                        .await
+                        .is_err()
                 {
-                    return Err(error.into());
+                    return Err(unanswered.unwrap_or(error).into());
                 }
             }
         })

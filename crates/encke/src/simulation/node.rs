@@ -22,7 +22,7 @@ impl Node {
         let config = world.lock().profile.config.clone();
         let hub = Hub::over(config, Arc::new(broker));
         let connection = &world.lock().connections[index];
-        connection.announcements.reach(hub.shared());
+        connection.announcements.reach(&hub);
         Self {
             hub,
             publishers: JoinSet::new(),

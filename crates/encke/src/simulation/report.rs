@@ -38,7 +38,6 @@ states! {
     EpochDead: "epochs found dead",
     EpochKnownDead: "positions in an epoch known to be dead",
     Retired: "replicas retired",
-    RetiredUnderReader: "replicas retired while somebody waited for them",
     AttachedWhileDown: "subscribers attached while the link was down",
     Unavailable: "subscribers turned away",
     Published: "publications acknowledged",

@@ -75,7 +75,7 @@ fn hub(broker: &Arc<Prepared>, patience: u64) -> (Hub, Announcements) {
     let config = HubConfig::default().broker_patience(Duration::from_secs(patience));
     let hub = Hub::over(config, broker.clone());
     let announcements = Announcements::default();
-    announcements.reach(hub.shared());
+    announcements.reach(&hub);
     (hub, announcements)
 }
 
