@@ -92,6 +92,26 @@ impl Process {
         (code, self.last_words().await)
     }
 
+    /// What it has printed and nobody has asked for yet.
+    pub(crate) fn printed(&mut self) -> Vec<String> {
+        let mut printed = Vec::new();
+        while let Ok(Line::Output(line) | Line::Error(line)) = self.lines.try_recv() {
+            printed.push(line);
+        }
+        printed
+    }
+
+    /// The most memory it ever had, in bytes; `None` where the system does not tell.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?
+            .trim();
+        let kibibytes: u64 = peak.strip_suffix(" kB")?.parse().ok()?;
+        Some(kibibytes << 10)
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

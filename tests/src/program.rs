@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -59,14 +60,34 @@ impl Program {
         Self::start_with(files, command).await
     }
 
+    /// Has it built, which takes a while, and no other start does again.
+    pub fn build() {
+        built();
+    }
+
+    /// Starts it with these options; or what it said before it ended.
+    ///
+    /// # Errors
+    /// Those words.
+    pub async fn try_start_as(options: &[&str]) -> Result<Self, String> {
+        let mut command = Self::command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.args(options);
+        Self::try_start_with(Scratch::new(), command).await
+    }
+
     async fn start_with(files: Scratch, command: Command) -> Self {
+        let started = Self::try_start_with(files, command).await;
+        started.unwrap_or_else(|words| panic!("encke does not start: {words}"))
+    }
+
+    async fn try_start_with(files: Scratch, command: Command) -> Result<Self, String> {
         let mut process = Process::start(command);
-        let origin = process.after("listens on ").await;
-        Self {
-            origin,
+        let origin = process.find("listens on ").await;
+        Ok(Self {
+            origin: origin.map_err(|lines| lines.join("\n"))?,
             process,
             files,
-        }
+        })
     }
 
     /// The program with these arguments, and nothing in its environment that it would heed.
@@ -95,6 +116,44 @@ impl Program {
     pub fn address(&self) -> SocketAddr {
         let (_, address) = self.origin.split_once("://").unwrap_or_default();
         address.parse().expect("an address and a port")
+    }
+
+    /// Asks it to end, which it does once its sessions have.
+    pub fn stop(&mut self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops it in the middle of whatever it does; its connections stay open.
+    pub fn pause(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Not to one that has ended, whose number may be another's.
+    fn signal(&mut self, signal: Signal) {
+        if !self.has_ended() {
+            self.process.signal(signal);
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
+    /// What it has printed since it started, or since this was last asked.
+    pub fn printed(&mut self) -> Vec<String> {
+        self.process.printed()
+    }
+
+    /// The most memory it ever had, in bytes; `None` where the system does not tell.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.process.peak_memory()
     }
 
     /// `http://127.0.0.1:PORT`, or `https` where it is secure.
