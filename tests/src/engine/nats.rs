@@ -4,7 +4,7 @@ mod server;
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -99,6 +99,25 @@ impl Nats {
         self.engine.restart().await;
     }
 
+    /// Keeps a copy of its streams, for [`restart_as_remembered`](Self::restart_as_remembered).
+    pub fn remember(&mut self) {
+        let server = &self.engine.recipe;
+        let _ = fs::remove_dir_all(server.copy());
+        copy(&server.data(), &server.copy());
+    }
+
+    /// Restarts it with what it had when it was to be remembered, as one whose disk had no more.
+    ///
+    /// # Panics
+    /// When it has nothing to remember.
+    pub async fn restart_as_remembered(&mut self) {
+        self.engine.kill().await;
+        let server = &self.engine.recipe;
+        let _ = fs::remove_dir_all(server.data());
+        fs::rename(server.copy(), server.data()).expect("there is a copy");
+        self.engine.restart().await;
+    }
+
     /// Stops it in the middle of whatever it does; its connections stay open.
     pub fn pause(&mut self) {
         self.engine.pause();
@@ -130,6 +149,19 @@ impl Nats {
         let info: Value = serde_json::from_str(&info).expect("JSON");
         let total = info["api"]["total"].as_u64();
         total.unwrap_or_else(|| panic!("no number of calls in {info}"))
+    }
+}
+
+/// Copies a folder, in which files may come and go meanwhile.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).into_iter().flatten().flatten() {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            let _ = fs::copy(from, to);
+        }
     }
 }
 

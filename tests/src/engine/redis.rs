@@ -107,6 +107,24 @@ impl Redis {
         self.engine.restart().await;
     }
 
+    /// Keeps a copy of what it has stored, for [`restart_as_remembered`](Self::restart_as_remembered).
+    ///
+    /// # Panics
+    /// When it was started without data.
+    pub fn remember(&mut self) {
+        self.engine.recipe.remember();
+    }
+
+    /// Restarts it with what it had when it was to be remembered, as one whose disk had no more.
+    ///
+    /// # Panics
+    /// When it has nothing to remember.
+    pub async fn restart_as_remembered(&mut self) {
+        self.engine.kill().await;
+        self.engine.recipe.recall();
+        self.engine.restart().await;
+    }
+
     /// Stops it in the middle of whatever it does; its connections stay open.
     pub fn pause(&mut self) {
         self.engine.pause();

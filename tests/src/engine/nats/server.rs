@@ -34,6 +34,11 @@ impl Server {
         self.folder.path().join("data")
     }
 
+    /// Where the tests keep a copy of it.
+    pub(super) fn copy(&self) -> PathBuf {
+        self.folder.path().join("copy")
+    }
+
     /// Nobody else's.
     fn name(&self) -> String {
         let name = self.folder.path().file_name().expect("a folder has a name");

@@ -10,6 +10,10 @@ use crate::engine::resp::{self, Reply, USER};
 use crate::engine::{self, Recipe};
 use crate::scratch::Scratch;
 
+/// Where it keeps its data, and where the tests keep a copy.
+const DATA: &str = "appendonlydir";
+const COPY: &str = "copy";
+
 pub(super) struct Server {
     program: &'static str,
     pub(super) certificate: Option<Certificate>,
@@ -75,10 +79,29 @@ impl Server {
         self.folder.path().join("clock")
     }
 
+    /// Keeps a copy of its data as they are, which may end in the middle of a command.
+    pub(super) fn remember(&self) {
+        let copy = self.folder.path().join(COPY);
+        let _ = fs::remove_dir_all(&copy);
+        fs::create_dir(&copy).expect("a folder can be made");
+        let files = fs::read_dir(self.folder.path().join(DATA)).expect("it keeps its data");
+        for file in files {
+            let file = file.expect("a file");
+            fs::copy(file.path(), copy.join(file.file_name())).expect("a file can be copied");
+        }
+    }
+
+    /// Puts the copy in the place of its data.
+    pub(super) fn recall(&self) {
+        self.forget();
+        let folder = self.folder.path();
+        fs::rename(folder.join(COPY), folder.join(DATA)).expect("there is a copy");
+    }
+
     /// Takes its keys away, and leaves what a node of a cluster knows of the others.
     pub(super) fn forget(&self) {
         // There is what it was told to keep, and what a replica got.
-        let _ = fs::remove_dir_all(self.folder.path().join("appendonlydir"));
+        let _ = fs::remove_dir_all(self.folder.path().join(DATA));
         let _ = fs::remove_file(self.folder.path().join("dump.rdb"));
     }
 }
