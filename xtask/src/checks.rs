@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::autobahn;
+use crate::faults;
 use crate::setup::TARGETS;
 use crate::step::{Outcome, Step, target};
 
@@ -14,6 +15,7 @@ pub(crate) fn everything() -> Outcome {
     fuzz_targets()?;
     bench_peers()?;
     what_plain_cargo_test_leaves()?;
+    faults::run(faults::SHORT)?;
     let conformance = autobahn::is_set();
     if conformance {
         autobahn::run(autobahn::SAMPLE)?;

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 mod autobahn;
 mod bench;
 mod checks;
+mod faults;
 mod setup;
 mod simulate;
 mod step;
@@ -25,6 +26,8 @@ usage: cargo xtask COMMAND
                  the Autobahn suite of ENCKE_AUTOBAHN, all of it or these cases
   simulate [--schedules N] [--seed S]
                  hubs over an engine and a network that fail, a million times
+  faults [--seed N] [--minutes M] [--broker redis|redis-cluster|nats|all]
+                 nodes and engines broken at random while a checker looks for what is lost
   bench [--quick] [--peers A,B] [--transports T,U] [--modes M,N] [--pairs N]
                  what encke and others spend, into docs/benchmarks.md (see bench/README.md)
   bench brokers [--quick] [--brokers A,B] [--modes M,N] [--pairs N]
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["test"] => setup::everything().and_then(|()| checks::everything()),
         ["autobahn", cases @ ..] => autobahn::run(cases),
         ["simulate", arguments @ ..] => simulate::run(arguments),
+        ["faults", arguments @ ..] => faults::run(arguments),
         ["bench", arguments @ ..] => bench::run(arguments),
         ["test", "--quick"] => setup::toolchain().and_then(|()| checks::rust_only()),
         [] | ["help" | "--help" | "-h"] => {
