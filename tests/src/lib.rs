@@ -28,6 +28,9 @@ pub use engine::{
     Nats, NatsBuilder, Redis, RedisBuilder, RedisCluster, RedisClusterBuilder, Sentinel,
 };
 
+mod clock;
+pub use clock::Clock;
+
 mod process;
 pub use process::Process;
 

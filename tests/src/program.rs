@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::clock::Clock;
 use crate::process::Process;
 use crate::scratch::Scratch;
 
@@ -73,6 +74,14 @@ impl Program {
         let mut command = Self::command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(options);
         Self::try_start_with(Scratch::new(), command).await
+    }
+
+    /// Starts it on a free port, by this clock.
+    pub async fn start_by(clock: &Clock, options: &[&str]) -> Self {
+        let mut command = Self::command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.args(options);
+        clock.rule(&mut command);
+        Self::start_with(Scratch::new(), command).await
     }
 
     async fn start_with(files: Scratch, command: Command) -> Self {

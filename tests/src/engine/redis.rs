@@ -10,6 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Engine;
 use super::resp::{self, Reply};
+use crate::clock::Clock;
 use server::Server;
 
 /// A running `redis-server` on a free port, killed when dropped.
@@ -140,9 +141,8 @@ impl Redis {
     /// # Panics
     /// When it has none of its own.
     pub fn set_clock(&self, seconds: i64) {
-        let server = &self.engine.recipe;
-        assert!(server.has_own_clock, "a Redis with a clock of its own");
-        server.set_clock(seconds);
+        let clock = self.engine.recipe.clock.as_ref();
+        clock.expect("a Redis with a clock of its own").set(seconds);
     }
 
     /// What it answers, an item of a list to a line, `(nil)` for nothing.
@@ -257,9 +257,7 @@ impl RedisBuilder {
             }
         }
         let mut server = Server::new("redis-server", &self.settings, self.secure);
-        if self.has_own_clock {
-            server.add_clock();
-        }
+        server.clock = self.has_own_clock.then(Clock::new);
         Redis {
             access: self.access,
             engine: Engine::start(server).await,

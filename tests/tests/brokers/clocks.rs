@@ -1,11 +1,11 @@
-//! What a subscriber sees when the clock of an engine jumps.
+//! What a subscriber sees when a clock jumps.
 
 use crate::{
     backend::connect,
     reader::{PATIENCE, Reader, publish_all},
 };
 use encke::{Hub, HubConfig};
-use encke_tests::Redis;
+use encke_tests::{Client, Clock, Program, Redis, Way};
 use std::time::Duration;
 
 const HOUR: i64 = 3_600;
@@ -65,4 +65,31 @@ async fn a_clock_that_jumps_back_loses_nothing() {
     publish_all(&news, ["3"]).await;
     let mut late = Reader::since(&b.channel("news").unwrap(), first).await;
     assert_eq!(late.texts(2).await, ["2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a C compiler: cargo xtask test"]
+async fn a_node_does_not_go_by_the_clock() {
+    let redis = Redis::start().await;
+    for broker in ["memory:", &redis.url()] {
+        let clock = Clock::new();
+        let program = Program::start_by(&clock, &["--broker", broker]).await;
+        let address = program.address();
+        let mut live = Client::listen(address, Way::Ndjson).await;
+        Client::post(address, "", "first").await;
+        live.until("first").await;
+        let since = live.position().to_owned();
+        for seconds in [12 * HOUR, -12 * HOUR] {
+            clock.set(seconds);
+            let text = format!("at {seconds}");
+            Client::post(address, "", &text).await;
+            live.until(&text).await;
+        }
+        let mut late = Client::listen_since(address, Way::Ndjson, &since).await;
+        let seen = late.until(&format!("at {}", -12 * HOUR)).await;
+        assert!(
+            seen.contains(&format!("at {}", 12 * HOUR)) && !seen.contains("gap"),
+            "{seen}"
+        );
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
+use crate::clock::Clock;
 use crate::engine::certificate::Certificate;
 use crate::engine::resp::{self, Reply, USER};
 use crate::engine::{self, Recipe};
@@ -17,12 +18,9 @@ const COPY: &str = "copy";
 pub(super) struct Server {
     program: &'static str,
     pub(super) certificate: Option<Certificate>,
-    pub(super) has_own_clock: bool,
+    pub(super) clock: Option<Clock>,
     folder: Scratch,
 }
-
-/// Tells a program another time.
-const CLOCK: &str = include_str!("clock.c");
 
 impl Server {
     pub(super) fn new(program: &'static str, settings: &[String], secure: bool) -> Self {
@@ -31,7 +29,7 @@ impl Server {
         let server = Self {
             program,
             certificate,
-            has_own_clock: false,
+            clock: None,
             folder,
         };
         let configuration = format!(
@@ -51,32 +49,6 @@ impl Server {
 
     pub(super) fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
-    }
-
-    /// Gives it a clock of its own.
-    pub(super) fn add_clock(&mut self) {
-        let (source, library) = (self.folder.path().join("clock.c"), "clock.so");
-        fs::write(&source, CLOCK).expect("a file can be written");
-        let compiled = std::process::Command::new("cc")
-            .current_dir(self.folder.path())
-            .args(["-shared", "-fPIC", "-O1", "-o", library])
-            .arg(source)
-            .status();
-        assert!(compiled.is_ok_and(|status| status.success()), "cc compiles");
-        self.has_own_clock = true;
-        self.set_clock(0);
-    }
-
-    /// Puts its clock so many seconds before ours, from now on.
-    pub(super) fn set_clock(&self, seconds: i64) {
-        // In one step, as it may be read at any time.
-        let (clock, next) = (self.clock(), self.folder.path().join("next"));
-        fs::write(&next, format!("{seconds:+}")).expect("a file can be written");
-        fs::rename(next, clock).expect("a file can be moved");
-    }
-
-    fn clock(&self) -> PathBuf {
-        self.folder.path().join("clock")
     }
 
     /// Keeps a copy of its data as they are, which may end in the middle of a command.
@@ -110,10 +82,8 @@ impl Recipe for Server {
     fn command(&self, port: u16) -> Command {
         let mut command = engine::server(self.program);
         command.arg(self.configuration());
-        if self.has_own_clock {
-            command
-                .env("LD_PRELOAD", self.folder.path().join("clock.so"))
-                .env("CLOCK_FILE", self.clock());
+        if let Some(clock) = &self.clock {
+            clock.rule(&mut command);
         }
         let port = port.to_string();
         match &self.certificate {
