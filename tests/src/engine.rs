@@ -17,6 +17,9 @@ pub use sentinel::Sentinel;
 mod nats;
 pub use nats::{Nats, NatsBuilder};
 
+mod nats_cluster;
+pub use nats_cluster::NatsCluster;
+
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -25,7 +25,8 @@ pub use proxy::Proxy;
 
 mod engine;
 pub use engine::{
-    Nats, NatsBuilder, Redis, RedisBuilder, RedisCluster, RedisClusterBuilder, Sentinel,
+    Nats, NatsBuilder, NatsCluster, Redis, RedisBuilder, RedisCluster, RedisClusterBuilder,
+    Sentinel,
 };
 
 mod clock;

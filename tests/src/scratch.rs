@@ -20,6 +20,19 @@ impl Scratch {
     }
 }
 
+/// Copies a folder, with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("a folder that is there") {
+        let entry = entry.expect("it can be read");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(fs::copy(&from, &to).expect("a file can be copied")),
+        }
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         // One on its way out may still write there; the rest is small.

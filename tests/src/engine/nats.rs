@@ -4,7 +4,8 @@ mod server;
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -13,7 +14,8 @@ use tokio::time::timeout;
 use super::Engine;
 use super::certificate::Certificate;
 use crate::patience::PATIENCE;
-use crate::scratch::Scratch;
+use crate::scratch::{self, Scratch};
+pub(super) use server::Seat;
 use server::{Access, Server};
 
 /// A running `nats-server` on a free port, killed when dropped.
@@ -28,6 +30,7 @@ pub struct NatsBuilder {
     without_jetstream: bool,
     access: Access,
     secure: bool,
+    seat: Option<Seat>,
 }
 
 impl Nats {
@@ -102,8 +105,11 @@ impl Nats {
     /// Keeps a copy of its streams, for [`restart_as_remembered`](Self::restart_as_remembered).
     pub fn remember(&mut self) {
         let server = &self.engine.recipe;
-        let _ = fs::remove_dir_all(server.copy());
-        copy(&server.data(), &server.copy());
+        let (data, copy) = (server.data(), server.copy());
+        let _ = fs::remove_dir_all(&copy);
+        self.engine.pause();
+        scratch::copy(&data, &copy);
+        self.engine.resume();
     }
 
     /// Restarts it with what it had when it was to be remembered, as one whose disk had no more.
@@ -133,14 +139,31 @@ impl Nats {
     /// # Panics
     /// When nobody listens there, or nobody answers for half a minute.
     pub async fn request(&self, subject: &str, payload: &str) -> String {
-        let server = &self.engine.recipe;
+        let answer = self.try_request(subject, payload, PATIENCE).await;
+        answer.unwrap_or_else(|error| panic!("request on {subject}: {error}"))
+    }
+
+    pub(super) async fn try_request(
+        &self,
+        subject: &str,
+        payload: &str,
+        within: Duration,
+    ) -> Result<String, String> {
         let answer = async {
-            let client = server.connect(self.address()).await?;
+            let client = self.engine.recipe.connect(self.address()).await?;
             client.request(subject, payload).await
         };
-        let answer = timeout(PATIENCE, answer).await;
-        let answer = answer.unwrap_or_else(|_| panic!("no answer on {subject} in {PATIENCE:?}"));
-        answer.unwrap_or_else(|error| panic!("request on {subject}: {error}"))
+        let answer = timeout(within, answer).await;
+        answer.unwrap_or_else(|_| Err(format!("no answer in {within:?}")))
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.engine.is_running()
+    }
+
+    /// What it calls itself among others.
+    pub(super) fn name(&self) -> String {
+        self.engine.recipe.name()
     }
 
     /// How many requests JetStream's API has had since it started, this one among them.
@@ -149,19 +172,6 @@ impl Nats {
         let info: Value = serde_json::from_str(&info).expect("JSON");
         let total = info["api"]["total"].as_u64();
         total.unwrap_or_else(|| panic!("no number of calls in {info}"))
-    }
-}
-
-/// Copies a folder, in which files may come and go meanwhile.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder can be made");
-    for entry in fs::read_dir(from).into_iter().flatten().flatten() {
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
-            let _ = fs::copy(from, to);
-        }
     }
 }
 
@@ -190,6 +200,12 @@ impl NatsBuilder {
         self
     }
 
+    /// It is one of a cluster.
+    pub(super) fn seat(mut self, seat: Seat) -> Self {
+        self.seat = Some(seat);
+        self
+    }
+
     /// Starts it; returns once it answers.
     pub async fn start(self) -> Nats {
         let folder = Scratch::new();
@@ -197,6 +213,7 @@ impl NatsBuilder {
         let recipe = Server {
             jetstream: !self.without_jetstream,
             access: self.access,
+            seat: self.seat,
             certificate,
             folder,
         };

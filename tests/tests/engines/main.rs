@@ -4,6 +4,7 @@
 //! `cargo xtask test` installs the engines and runs these.
 
 mod nats;
+mod nats_cluster;
 mod proxy;
 mod redis;
 mod redis_cluster;

@@ -22,9 +22,19 @@ pub(super) enum Access {
     Token(String),
 }
 
+/// Its place in a cluster.
+pub(in crate::engine) struct Seat {
+    pub(in crate::engine) cluster: String,
+    /// Where it listens for the others.
+    pub(in crate::engine) port: u16,
+    /// Where all of them do.
+    pub(in crate::engine) routes: Vec<u16>,
+}
+
 pub(super) struct Server {
     pub(super) jetstream: bool,
     pub(super) access: Access,
+    pub(super) seat: Option<Seat>,
     pub(super) certificate: Option<Certificate>,
     pub(super) folder: Scratch,
 }
@@ -34,13 +44,13 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// Where the tests keep a copy of it.
+    /// Where a copy of its data is kept.
     pub(super) fn copy(&self) -> PathBuf {
         self.folder.path().join("copy")
     }
 
     /// Nobody else's.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let name = self.folder.path().file_name().expect("a folder has a name");
         name.to_string_lossy().into_owned()
     }
@@ -59,7 +69,8 @@ impl Server {
         if client.server_name() != self.name() {
             return Ok(false);
         }
-        if self.jetstream {
+        // In a cluster, the others may be needed for that.
+        if self.jetstream && self.seat.is_none() {
             let info = client.request("$JS.API.INFO", "").await?;
             return Ok(!info.contains("\"error\""));
         }
@@ -77,6 +88,13 @@ impl Recipe for Server {
                 .arg("--jetstream")
                 .arg("--store_dir")
                 .arg(self.data());
+        }
+        if let Some(seat) = &self.seat {
+            let route = |port| format!("nats://127.0.0.1:{port}");
+            let routes: Vec<String> = seat.routes.iter().map(route).collect();
+            command.args(["--cluster", &route(&seat.port)]);
+            command.args(["--cluster_name", &seat.cluster]);
+            command.args(["--routes", &routes.join(",")]);
         }
         match &self.access {
             Access::Everyone => {}
