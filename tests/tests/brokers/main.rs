@@ -7,6 +7,7 @@ mod clocks;
 mod contract;
 mod failover;
 mod faults;
+mod jetstream;
 mod reader;
 mod starts;
 

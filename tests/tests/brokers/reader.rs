@@ -59,9 +59,10 @@ impl Reader {
 
     /// The next publication's data; nothing may be missing before it.
     pub(crate) async fn data(&mut self) -> Data {
+        let stood = self.position();
         match self.next().await {
             Delivery::Publication(publication) => publication.data,
-            Delivery::Gap(gap) => panic!("{gap:?}"),
+            Delivery::Gap(gap) => panic!("{gap:?} behind {stood}"),
         }
     }
 

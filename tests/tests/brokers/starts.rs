@@ -2,7 +2,7 @@
 
 use crate::reader::Reader;
 use encke::{ConnectError, Hub};
-use encke_tests::Redis;
+use encke_tests::{Nats, Redis};
 use std::net::SocketAddr;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -43,6 +43,11 @@ async fn a_url_that_makes_no_sense_is_refused_with_the_reason() {
         ("redis://u:secret@h:x", "HOST:PORT"),
         ("redis+sentinel://h", "master"),
         ("redis://h?nonsense", "nonsense"),
+        ("nats://u:secret@", "no host"),
+        ("nats://u:secret@h:x", "HOST:PORT"),
+        ("nats://u:secret@h/x", "OPTIONS"),
+        ("nats://u:secret@h?nonsense", "nonsense"),
+        ("nats://u:secret@h?replicas=9", "replicas=9"),
     ] {
         let (error, line) = refusal(url).await;
         assert!(matches!(error, ConnectError::Url { .. }), "{line}");
@@ -52,9 +57,12 @@ async fn a_url_that_makes_no_sense_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn a_server_that_nobody_reaches_is_named() {
-    let (error, line) = refusal("redis://u:secret@127.0.0.1:1").await;
-    assert!(matches!(error, ConnectError::Unreachable { .. }), "{line}");
-    assert!(line.contains("redis://u:***@127.0.0.1:1"), "{line}");
+    for scheme in ["redis", "nats"] {
+        let (error, line) = refusal(&format!("{scheme}://u:secret@127.0.0.1:1")).await;
+        assert!(matches!(error, ConnectError::Unreachable { .. }), "{line}");
+        let shown = format!("{scheme}://u:***@127.0.0.1:1");
+        assert!(line.contains(&shown), "{line}");
+    }
 }
 
 #[tokio::test]
@@ -158,4 +166,78 @@ async fn a_server_that_is_too_old_is_refused_with_the_version_it_takes() {
     server.abort();
     assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
     assert!(line.contains("5.0.14") && line.contains("6.2"), "{line}");
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server: cargo xtask test"]
+async fn a_nats_lets_in_its_user_or_who_has_its_token() {
+    let with_user = Nats::builder().user("encke", "opensesame").start().await;
+    let with_token = Nats::builder().token("opensesame").start().await;
+    for nats in [with_user, with_token] {
+        works(&nats.url()).await;
+        let address = nats.address();
+        for login in ["", "encke:secret@", "secret@"] {
+            let (error, line) = refusal(&format!("nats://{login}{address}")).await;
+            assert!(matches!(error, ConnectError::Denied { .. }), "{line}");
+            assert!(line.contains(&address.to_string()), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server: cargo xtask test"]
+async fn a_nats_with_tls_is_trusted_by_the_issuer_that_is_named() {
+    let nats = Nats::builder().secure().start().await;
+    works(&format!("{}?ca={}", nats.url(), nats.ca().display())).await;
+    let (error, line) = refusal(&nats.url()).await;
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{line}");
+    let (error, line) = refusal(&format!("{}?ca=/nowhere", nats.url())).await;
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{line}");
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server: cargo xtask test"]
+async fn a_nats_without_jetstream_is_refused() {
+    let nats = Nats::builder().without_jetstream().start().await;
+    let (error, line) = refusal(&nats.url()).await;
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+    assert!(line.contains("JetStream is not enabled"), "{line}");
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server: cargo xtask test"]
+async fn a_stream_that_is_not_as_it_has_to_be_is_refused_with_the_setting() {
+    let nats = Nats::start().await;
+    works(&nats.url()).await;
+    let (error, line) = refusal(&format!("{}?storage=memory", nats.url())).await;
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+    assert!(line.contains("storage is"), "{line}");
+    let republish = r#""republish": {"src": "S.p.>", "dest": "S.a.>"}"#;
+    for (setting, named) in [
+        (r#""max_age": 0"#, "republish"),
+        (&format!(r#"{republish}, "max_msgs": 100"#), "max_msgs"),
+        (&format!(r#"{republish}, "max_bytes": 9000"#), "max_bytes"),
+        (&format!(r#"{republish}, "discard": "new""#), "discard"),
+        (
+            &format!(r#"{republish}, "retention": "interest""#),
+            "retention",
+        ),
+    ] {
+        let stream = format!(r#"{{"name": "S", "subjects": ["S.p.>"], {setting}}}"#);
+        let made = nats.request("$JS.API.STREAM.CREATE.S", &stream).await;
+        assert!(!made.contains("\"error\""), "{made}");
+        let (error, line) = refusal(&format!("{}?stream=S", nats.url())).await;
+        assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+        assert!(line.contains("stream S") && line.contains(named), "{line}");
+        nats.request("$JS.API.STREAM.DELETE.S", "").await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server: cargo xtask test"]
+async fn more_replicas_than_there_are_servers_are_refused() {
+    let nats = Nats::start().await;
+    let (error, line) = refusal(&format!("{}?replicas=3", nats.url())).await;
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+    assert!(line.contains("replicas"), "{line}");
 }
