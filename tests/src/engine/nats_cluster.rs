@@ -8,9 +8,13 @@ use serde_json::Value;
 use super::Nats;
 use super::free_port::free_port;
 use super::nats::Seat;
+use crate::engine;
 use crate::patience::Patience;
 
 const SERVERS: usize = 3;
+
+/// From here on, replicas see to it themselves that a message follows the one it names.
+const ORDERED: [u32; 3] = [2, 9, 21];
 
 /// How long an answer may take before it is asked for again: of those who know no leader, none comes.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,6 +30,25 @@ pub struct NatsCluster {
 }
 
 impl NatsCluster {
+    /// How many replicas a stream of encke may have: all, unless the installed server is too old.
+    ///
+    /// # Panics
+    /// When none is installed.
+    #[must_use]
+    pub fn replicas() -> Option<u8> {
+        let mut command = engine::server("nats-server").into_std();
+        let output = command.arg("--version").output();
+        let output = output.expect("nats-server runs (`cargo xtask setup` installs it)");
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = output
+            .trim()
+            .rsplit_once('v')
+            .map_or("", |(_, version)| version);
+        let numbers = version.split(['.', '-']).map(|number| number.parse().ok());
+        let version: Vec<u32> = numbers.map_while(|number| number).collect();
+        (version[..] >= ORDERED[..]).then_some(SERVERS as u8)
+    }
+
     /// Starts it; returns once streams can be had with a replica on every server.
     pub async fn start() -> Self {
         let routes: Vec<u16> = (0..SERVERS).map(|_| free_port()).collect();

@@ -1,7 +1,7 @@
 //! Brokers as the contract sees them: something that several nodes connect to.
 
 use encke::{Hub, HubConfig};
-use encke_tests::{Nats, Proxy, Redis, RedisCluster};
+use encke_tests::{Nats, NatsCluster, Proxy, Redis, RedisCluster};
 use std::sync::OnceLock;
 
 /// A broker that runs for one test.
@@ -201,6 +201,20 @@ impl Engine for OneNats {
 
     fn resume(&mut self) {
         self.nats.resume();
+    }
+}
+
+/// Three NATS servers, each with a replica of the stream where they are new enough for that.
+pub(crate) struct ThreeNats(NatsCluster);
+
+impl Backend for ThreeNats {
+    async fn start() -> Self {
+        Self(NatsCluster::start().await)
+    }
+
+    async fn node(&self, config: HubConfig) -> Hub {
+        let replicas = NatsCluster::replicas().unwrap_or(1);
+        connect(&format!("{}?replicas={replicas}", self.0.url()), config).await
     }
 }
 

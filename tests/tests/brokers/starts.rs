@@ -2,7 +2,7 @@
 
 use crate::reader::Reader;
 use encke::{ConnectError, Hub};
-use encke_tests::{Nats, Redis};
+use encke_tests::{Nats, NatsCluster, Redis};
 use std::net::SocketAddr;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -240,4 +240,31 @@ async fn more_replicas_than_there_are_servers_are_refused() {
     let (error, line) = refusal(&format!("{}?replicas=3", nats.url())).await;
     assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
     assert!(line.contains("replicas"), "{line}");
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server: cargo xtask test"]
+async fn a_nats_whose_replicas_do_not_keep_an_order_is_refused_with_the_version_it_takes() {
+    if NatsCluster::replicas().is_some() {
+        return;
+    }
+    let nats = Nats::start().await;
+    let (error, line) = refusal(&format!("{}?replicas=3", nats.url())).await;
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+    assert!(line.contains("2.9.21"), "{line}");
+    // Somebody has given the stream replicas.
+    let cluster = NatsCluster::start().await;
+    works(&cluster.url()).await;
+    let nats = &cluster.servers()[0];
+    let info = nats.request("$JS.API.STREAM.INFO.ENCKE", "").await;
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let mut config = info["config"].clone();
+    config["num_replicas"] = 3.into();
+    let updated = nats
+        .request("$JS.API.STREAM.UPDATE.ENCKE", &config.to_string())
+        .await;
+    assert!(!updated.contains("\"error\""), "{updated}");
+    let (error, line) = refusal(&cluster.url()).await;
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{line}");
+    assert!(line.contains("2.9.21"), "{line}");
 }

@@ -25,6 +25,13 @@ use crate::{
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
+/// The first version with all that is asked for.
+const OLDEST: (u32, u32, u32) = (2, 9, 0);
+
+/// The first whose replicas see to it that a message follows the one it names: before, only the leader
+/// did, and not against what it had on its way to them (nats-server issue 4320).
+const OLDEST_OF_REPLICAS: (u32, u32, u32) = (2, 9, 21);
+
 /// How long a position outlives its publication where nobody listens, unless the URL says.
 const HEAD_AGE: Duration = Duration::from_secs(24 * 3600);
 
@@ -136,21 +143,29 @@ impl Streams {
 /// Has the streams made and checked, and learns what has become of them.
 pub(super) async fn establish(shared: &Shared) -> Result<(), Trouble> {
     let server = shared.requests.client().server_info();
-    if !is_enough(&server.version) {
+    if !is_from(&server.version, OLDEST) {
         let version = &server.version;
         return Err(Trouble::unfit(format!(
             "its version is {version}, and 2.9 is needed"
         )));
     }
     let streams = &shared.streams;
+    if let Some(replicas) = streams.replicas {
+        can_replicate(&server.version, replicas.into())?;
+    }
     let info = ensure(shared, &streams.name, streams.wanted()).await?;
+    let replicas = info.config["num_replicas"].as_u64().unwrap_or(1);
+    can_replicate(&server.version, replicas)?;
     ensure(shared, &streams.nodes, streams.wanted_nodes(NODES_AGE)).await?;
     ensure(shared, &streams.era, streams.wanted_era()).await?;
     let era = era(shared).await?;
-    let is_one = info.config["num_replicas"].as_u64().is_none_or(|n| n <= 1);
     shared.lanes.stand(Standing {
         era,
-        member: if is_one { Member::Any } else { Member::Leader },
+        member: if replicas <= 1 {
+            Member::Any
+        } else {
+            Member::Leader
+        },
         created: info.created,
         last_sequence: info.state.last_sequence,
     });
@@ -282,12 +297,22 @@ fn raise(found: &Value, wanted: &Value) -> Result<Option<Value>, String> {
     Ok((raised != *found).then_some(raised))
 }
 
-/// Whether a server of this version has what is needed.
-fn is_enough(version: &str) -> bool {
+/// Whether a server of this version may have so many replicas of the publications.
+fn can_replicate(version: &str, replicas: u64) -> Result<(), Trouble> {
+    if replicas <= 1 || is_from(version, OLDEST_OF_REPLICAS) {
+        return Ok(());
+    }
+    Err(Trouble::unfit(format!(
+        "its version is {version}, and 2.9.21 is needed for a stream with {replicas} replicas: \
+         older ones may store two messages in one place"
+    )))
+}
+
+/// Whether a version is this one, or a later one.
+fn is_from(version: &str, first: (u32, u32, u32)) -> bool {
     let mut numbers = version.split(['.', '-']).map(|number| number.parse().ok());
     let mut next = || numbers.next().flatten().unwrap_or(0);
-    let version: (u32, u32) = (next(), next());
-    version >= (2, 9)
+    (next(), next(), next()) >= first
 }
 
 fn nanos(duration: Duration) -> Value {
@@ -347,10 +372,25 @@ mod tests {
     #[test]
     fn versions_are_compared_by_their_numbers() {
         for version in ["2.9.0", "2.10.1", "2.12.0-beta.1", "3.0.0"] {
-            assert!(is_enough(version), "{version}");
+            assert!(is_from(version, OLDEST), "{version}");
         }
         for version in ["2.8.4", "1.99.9", "", "x.y"] {
-            assert!(!is_enough(version), "{version}");
+            assert!(!is_from(version, OLDEST), "{version}");
+        }
+    }
+
+    #[test]
+    fn replicas_that_do_not_keep_an_order_are_refused() {
+        for version in ["2.9.21", "2.10.0", "3.0.0"] {
+            assert_eq!(can_replicate(version, 3), Ok(()), "{version}");
+        }
+        for version in ["2.9.10", "2.9.20"] {
+            assert_eq!(can_replicate(version, 1), Ok(()), "{version}");
+            let error = can_replicate(version, 3).unwrap_err().to_string();
+            assert!(
+                error.contains(version) && error.contains("2.9.21"),
+                "{error}"
+            );
         }
     }
 }
