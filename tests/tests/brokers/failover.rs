@@ -4,9 +4,14 @@ use crate::{
     backend::connect,
     reader::{PATIENCE, Reader, publish_all},
 };
-use encke::{Delivery, Hub, HubConfig, PublishError};
-use encke_tests::{RedisCluster, Sentinel};
-use std::time::Duration;
+use encke::{Delivery, Hub, HubConfig, Position, PublishError};
+use encke_tests::{NatsCluster, RedisCluster, Sentinel};
+use futures_util::future::join_all;
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
 use tokio::time::{sleep, timeout};
 
 fn config() -> HubConfig {
@@ -16,11 +21,11 @@ fn config() -> HubConfig {
 }
 
 /// Publishes until it is answered: whatever the old master was asked, the new one answers.
-async fn publish(hub: &Hub, text: &str) {
+async fn publish(hub: &Hub, text: &str) -> Position {
     let news = hub.channel("news").unwrap();
     loop {
         match news.publish(text).idempotency_key(text).await {
-            Ok(_) => return,
+            Ok(position) => return position,
             Err(PublishError::Unanswered(_) | PublishError::Unavailable(_)) => {}
             Err(error) => panic!("{error}"),
         }
@@ -162,4 +167,137 @@ async fn sentinels_name_another_master_and_publishing_goes_on_there() {
     publish(&a, "3").await;
     let (texts, _) = read_up_to(&mut reader, "3").await;
     assert_eq!(texts, ["3"]);
+}
+
+/// Three servers of NATS, a node at each, and who listens there.
+struct Trio {
+    cluster: NatsCluster,
+    nodes: Vec<Hub>,
+    readers: Vec<Reader>,
+}
+
+impl Trio {
+    async fn start(replicas: u8) -> Self {
+        let cluster = NatsCluster::start().await;
+        let (mut nodes, mut readers) = (Vec::new(), Vec::new());
+        for server in cluster.servers() {
+            // It learns of the others from this one.
+            let url = format!("{}?replicas={replicas}", server.url());
+            let node = connect(&url, config().history(100_000, 10 * PATIENCE)).await;
+            readers.push(Reader::at_head(&node.channel("news").unwrap()).await);
+            nodes.push(node);
+        }
+        Self {
+            cluster,
+            nodes,
+            readers,
+        }
+    }
+
+    /// Has something happen while every node publishes, and everyone who listens be given just what
+    /// was published, in one order.
+    async fn publish_while<T>(
+        &mut self,
+        round: &str,
+        happens: impl AsyncFnOnce(&mut NatsCluster) -> T,
+    ) -> T {
+        let (done, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let publishing = self.nodes.iter().enumerate().map(async |(number, node)| {
+            let mut published = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                let text = format!("{round}:{number}:{}", published.len());
+                published.push((publish(node, &text).await, text));
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            published
+        });
+        let goes_on = async || {
+            let enough = count.load(Ordering::Relaxed) + 100;
+            while count.load(Ordering::Relaxed) < enough {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let happening = async {
+            timeout(PATIENCE, goes_on()).await.expect("publishing");
+            let happened = happens(&mut self.cluster).await;
+            timeout(PATIENCE, goes_on())
+                .await
+                .expect("publishing still");
+            done.store(true, Ordering::Relaxed);
+            happened
+        };
+        let (published, happened) = tokio::join!(join_all(publishing), happening);
+        let mut published = published.concat();
+        published.sort_by_key(|(position, _)| position.offset);
+        let epochs: HashSet<_> = published.iter().map(|(at, _)| at.epoch).collect();
+        assert!(epochs.len() <= 2, "one for what happened: {epochs:?}");
+        let texts: Vec<_> = published.into_iter().map(|(_, text)| text).collect();
+        for reader in &mut self.readers {
+            assert_eq!(reader.texts(texts.len()).await, texts);
+        }
+        happened
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server 2.9.21: cargo xtask test"]
+async fn a_replica_of_nats_takes_over_from_one_killed_or_paused_and_nobody_notices() {
+    let Some(replicas) = NatsCluster::replicas() else {
+        return;
+    };
+    let mut trio = Trio::start(replicas).await;
+    let epoch = trio.nodes[0].channel("news").unwrap();
+    let epoch = epoch.publish("first").await.unwrap().epoch;
+    for reader in &mut trio.readers {
+        assert_eq!(reader.text().await, "first");
+    }
+    let killed = async |cluster: &mut NatsCluster| {
+        let killed = cluster.kill_leader("ENCKE").await;
+        cluster.leader_of_stream("ENCKE").await;
+        killed
+    };
+    let dead = trio.publish_while("killed", killed).await;
+    let returned = async |cluster: &mut NatsCluster| {
+        cluster.server_mut(dead).restart().await;
+        cluster.wait_until_ready().await;
+        cluster.wait_until_replicated("ENCKE").await;
+    };
+    trio.publish_while("returned", returned).await;
+    let paused = async |cluster: &mut NatsCluster| {
+        let paused = cluster.leader_of_stream("ENCKE").await;
+        cluster.server_mut(paused).pause();
+        cluster.leader_of_stream("ENCKE").await;
+        paused
+    };
+    let asleep = trio.publish_while("paused", paused).await;
+    // For a moment, it takes itself for the leader.
+    let resumed = async |cluster: &mut NatsCluster| {
+        cluster.server_mut(asleep).resume();
+        cluster.wait_until_replicated("ENCKE").await;
+    };
+    trio.publish_while("resumed", resumed).await;
+    for reader in &trio.readers {
+        assert_eq!(reader.position().epoch, epoch);
+    }
+    let gaps = trio.nodes.iter().map(|node| node.stats().gaps);
+    assert_eq!(gaps.sum::<u64>(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server: cargo xtask test"]
+async fn the_one_server_of_nats_that_has_a_stream_is_waited_for_and_nobody_misses_anything() {
+    let mut trio = Trio::start(1).await;
+    let returned = async |cluster: &mut NatsCluster| {
+        let dead = cluster.kill_leader("ENCKE").await;
+        cluster.server_mut(dead).restart().await;
+        cluster.leader_of_stream("ENCKE").await;
+    };
+    trio.publish_while("killed", returned).await;
+    let resumed = async |cluster: &mut NatsCluster| {
+        let leader = cluster.leader_of_stream("ENCKE").await;
+        cluster.server_mut(leader).pause();
+        sleep(Duration::from_secs(3)).await;
+        cluster.server_mut(leader).resume();
+    };
+    trio.publish_while("paused", resumed).await;
 }

@@ -24,8 +24,9 @@
 //!   one, before the new era is known. If the server lost exactly what others had published behind the
 //!   message that it names, a position is used twice.
 //! - In a cluster, the restart of the server that holds a stream without replicas is not seen by nodes
-//!   connected to the others; the numbers of its last messages may be given again before a node looks.
-//!   Let such a stream have `replicas=3`.
+//!   connected to the others; the numbers of its last messages may be given again before a node looks,
+//!   which it does when it meets a message of an era that it does not know. Let such a stream have
+//!   `replicas=3`.
 //!
 //! Where publications of a channel come from several nodes at once, they collide, and the loser tries
 //! again: that is counted, and bounded by the time an answer may take.
@@ -95,6 +96,8 @@ struct Shared {
     clock: Clock,
     /// Told when the streams are to be looked at.
     check: Arc<Notify>,
+    /// Held by the one who asks for the era.
+    meeting: tokio::sync::Mutex<()>,
     /// How long a client may be away and still recover.
     longest: Duration,
     /// Publications that had to be tried again.
@@ -132,6 +135,7 @@ impl Nats {
             lanes: Lanes::default(),
             clock: Clock::default(),
             check: Arc::default(),
+            meeting: tokio::sync::Mutex::default(),
             longest: terms.retention.longest(),
             collisions: AtomicU64::new(0),
             node: format!("{:016x}", random::number()),

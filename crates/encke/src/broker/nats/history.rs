@@ -104,6 +104,7 @@ impl Shared {
         };
         self.lanes.saw(last.sequence);
         if let Some(entry) = Entry::read(&last) {
+            self.meet(entry.place.era).await?;
             return Ok(Some(entry));
         }
         self.warn_of_others(&subject);
@@ -120,6 +121,9 @@ impl Shared {
             .all(&self.streams.publications(&token(channel)))
             .await?;
         let ours = all.iter().rev().find_map(Entry::read);
+        if let Some(entry) = &ours {
+            self.meet(entry.place.era).await?;
+        }
         let place = match &ours {
             Some(entry) => self.lanes.place_of(&Head::from(entry)),
             None => Place::first(self.lanes.era()),

@@ -9,7 +9,8 @@ use super::{
 };
 use encke_proto::Channel;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
@@ -24,6 +25,9 @@ const WAITING: usize = 4096;
 /// Lanes above which unused ones are looked for.
 const MANY: usize = 4096;
 
+/// Past eras that are remembered.
+const ERAS: usize = 64;
+
 /// How long an unused lane is kept.
 const LINGER: Duration = Duration::from_secs(60);
 
@@ -33,6 +37,8 @@ pub(super) struct Standing {
     pub(super) era: u64,
     pub(super) member: Member,
     pub(super) created: String,
+    /// The newest sequence that this node had seen before it asked.
+    pub(super) seen: u64,
     pub(super) last_sequence: u64,
 }
 
@@ -42,6 +48,8 @@ pub(super) struct Lanes {
     /// When to look for unused ones.
     many: AtomicUsize,
     standing: RwLock<Option<Standing>>,
+    /// Eras that are known to be over.
+    past: Mutex<HashSet<u64>>,
     /// The newest sequence of the stream that was seen.
     newest: AtomicU64,
     /// What the stream has up to here was there when it was found to have lost what was behind.
@@ -54,6 +62,7 @@ impl Default for Lanes {
             by_channel: Mutex::default(),
             many: AtomicUsize::new(MANY),
             standing: RwLock::default(),
+            past: Mutex::default(),
             newest: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
         }
@@ -125,7 +134,7 @@ impl Lanes {
         let is_another = before
             .as_ref()
             .is_some_and(|before| before.created != standing.created);
-        let has_lost = !is_another && last < self.newest.load(Ordering::Relaxed);
+        let has_lost = !is_another && last < standing.seen;
         if is_another {
             self.suspect.store(0, Ordering::Relaxed);
         } else if has_lost {
@@ -133,12 +142,47 @@ impl Lanes {
         }
         if !is_same || has_lost {
             self.newest.store(last, Ordering::Relaxed);
-            let lanes: Vec<_> = lock(&self.by_channel).values().cloned().collect();
-            for lane in lanes {
-                lane.forget();
-            }
+            self.forget_heads();
         }
-        *before = Some(standing);
+        let left = before.replace(standing).map(|before| before.era);
+        drop(before);
+        self.leave(left);
+    }
+
+    /// Another era has begun, as far as anybody can tell without a look at the streams.
+    pub(super) fn enter(&self, era: u64) {
+        let mut standing = self
+            .standing
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let left = standing
+            .as_mut()
+            .map(|standing| mem::replace(&mut standing.era, era));
+        drop(standing);
+        self.leave(left);
+        self.forget_heads();
+    }
+
+    /// Whether this era is the one that lasts, or is known to be over.
+    pub(super) fn knows(&self, era: u64) -> bool {
+        era == self.era() || lock(&self.past).contains(&era)
+    }
+
+    /// This era is over, unless it is the one that lasts.
+    pub(super) fn leave(&self, era: Option<u64>) {
+        let now = self.era();
+        let mut past = lock(&self.past);
+        if past.len() >= ERAS {
+            past.clear();
+        }
+        past.extend(era.filter(|era| *era != now));
+    }
+
+    fn forget_heads(&self) {
+        let lanes: Vec<_> = lock(&self.by_channel).values().cloned().collect();
+        for lane in lanes {
+            lane.forget();
+        }
     }
 
     pub(super) fn era(&self) -> u64 {
@@ -147,6 +191,11 @@ impl Lanes {
 
     pub(super) fn member(&self) -> Member {
         self.with_standing(|standing| standing.map_or(Member::Leader, |standing| standing.member))
+    }
+
+    /// The newest sequence that was seen.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Relaxed)
     }
 
     /// A message of this sequence was seen.
@@ -280,6 +329,7 @@ mod tests {
             era,
             member: Member::Any,
             created: created.into(),
+            seen: last_sequence,
             last_sequence,
         }
     }
@@ -304,14 +354,35 @@ mod tests {
     }
 
     #[test]
+    fn an_era_is_known_once_it_was_seen_to_last_or_to_be_over() {
+        let lanes = Lanes::default();
+        lanes.stand(standing(1, "a", 0));
+        let lane = lanes.of(&Channel::new("x").unwrap());
+        lane.learn(head(&lanes, 5));
+        assert!(lanes.knows(1) && !lanes.knows(2));
+        lanes.enter(2);
+        assert!(lane.head().is_none());
+        assert!(lanes.knows(1) && lanes.knows(2) && !lanes.knows(3));
+        lanes.leave(Some(3));
+        lanes.stand(standing(4, "a", 5));
+        assert!((1..=4).all(|era| lanes.knows(era)));
+        assert_eq!(lanes.era(), 4);
+    }
+
+    #[test]
     fn a_stream_that_lost_its_newest_messages_goes_on_in_other_epochs() {
         let lanes = Lanes::default();
         lanes.stand(standing(1, "a", 0));
         let head = head(&lanes, 5);
         lanes.saw(9);
-        lanes.stand(standing(1, "a", 9));
-        assert_eq!(lanes.place_behind(Some(&head)), head.place.next());
+        // That one was published after the streams were looked at.
         lanes.stand(standing(1, "a", 7));
+        assert_eq!(lanes.place_behind(Some(&head)), head.place.next());
+        let seen = 9;
+        lanes.stand(Standing {
+            seen,
+            ..standing(1, "a", 7)
+        });
         let branched = lanes.place_behind(Some(&head));
         assert_ne!(branched.position.epoch, head.place.position.epoch);
         let place = branched;

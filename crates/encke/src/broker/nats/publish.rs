@@ -51,6 +51,9 @@ pub(super) async fn publish(
                 .as_ref()
                 .map(Head::from);
         }
+        if let Some(head) = &head {
+            shared.meet(head.place.era).await?;
+        }
         let place = shared.lanes.place_behind(head.as_ref());
         let expected = head.as_ref().map_or(0, |head| head.sequence);
         let stored = shared.put(&publishing, &place, expected).await?;

@@ -153,6 +153,7 @@ pub(super) async fn establish(shared: &Shared) -> Result<(), Trouble> {
     if let Some(replicas) = streams.replicas {
         can_replicate(&server.version, replicas.into())?;
     }
+    let seen = shared.lanes.newest();
     let info = ensure(shared, &streams.name, streams.wanted()).await?;
     let replicas = info.config["num_replicas"].as_u64().unwrap_or(1);
     can_replicate(&server.version, replicas)?;
@@ -167,6 +168,7 @@ pub(super) async fn establish(shared: &Shared) -> Result<(), Trouble> {
             Member::Leader
         },
         created: info.created,
+        seen,
         last_sequence: info.state.last_sequence,
     });
     Ok(())
@@ -177,6 +179,32 @@ pub(super) async fn keep_nodes_for(shared: &Shared, age: Duration) -> Result<(),
     let streams = &shared.streams;
     ensure(shared, &streams.nodes, streams.wanted_nodes(age)).await?;
     Ok(())
+}
+
+impl Shared {
+    /// Looks at the era again where a message tells of one that this node does not know: others may
+    /// have seen a restart that it has not. Each insisting on its own, they would begin an epoch with
+    /// every publication.
+    pub(super) async fn meet(&self, unknown: u64) -> Result<(), BrokerError> {
+        if self.lanes.knows(unknown) {
+            return Ok(());
+        }
+        let _one = self.meeting.lock().await;
+        if self.lanes.knows(unknown) {
+            return Ok(());
+        }
+        let era = era(self).await.map_err(|trouble| match trouble {
+            Trouble::Unfit(reason) => BrokerError::Away(reason),
+            Trouble::Broker(error) => error,
+        })?;
+        if era != self.lanes.era() {
+            self.lanes.enter(era);
+            // The streams may be others, too.
+            self.check.notify_one();
+        }
+        self.lanes.leave(Some(unknown));
+        Ok(())
+    }
 }
 
 /// The number that the servers have kept in memory for as long as they could.
