@@ -69,10 +69,10 @@ async fn a_server_that_lost_its_newest_messages_uses_no_position_twice() {
     let mut saw_all = Reader::at_head(&b.channel("news").unwrap()).await;
     let kept = publish_all(&news, numbers(1..=5)).await;
     assert_eq!(saw_all.texts(5).await, numbers(1..=5));
-    nats.copy_data();
+    nats.remember();
     let lost = publish_all(&news, numbers(6..=8)).await;
     assert_eq!(saw_all.texts(3).await, numbers(6..=8));
-    nats.restart_with_copied_data().await;
+    nats.restart_as_remembered().await;
     // A node that knows nothing of what was lost.
     let fresh = node(&nats).await;
     let there = fresh.channel("news").unwrap();
