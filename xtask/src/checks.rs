@@ -24,6 +24,9 @@ pub(crate) fn everything() -> Outcome {
     if !conformance {
         println!("NOT RUN: autobahn (set {})", autobahn::VARIABLE);
     }
+    if !has_ordered_nats() {
+        println!("NOT RUN: fail-over of NATS (it needs nats-server 2.9.21 or later)");
+    }
     Ok(())
 }
 
@@ -79,8 +82,28 @@ fn bench_peers() -> Outcome {
     .run()
 }
 
+/// Older ones store a message in a place that another has, where a stream has replicas
+/// (nats-server's issue 4320): there encke refuses them, here it relies on them.
+const ORDERED_NATS: [u32; 3] = [2, 9, 21];
+
 /// The tests that `cargo test` lists as ignored.
 fn what_plain_cargo_test_leaves() -> Outcome {
+    let other = if has_ordered_nats() {
+        "before_nats_2_9_21"
+    } else {
+        "from_nats_2_9_21"
+    };
     // Two at a time: the browsers of more tests would only wait for each other.
-    Step::new("cargo test -p encke-tests --tests -- --ignored --test-threads=2").run()
+    Step::new(&format!(
+        "cargo test -p encke-tests --tests -- --ignored --test-threads=2 --skip {other}"
+    ))
+    .run()
+}
+
+fn has_ordered_nats() -> bool {
+    // "nats-server: v2.9.10"
+    let version = Step::new("nats-server --version").output();
+    let numbers = version.trim().rsplit('v').next().unwrap_or_default();
+    let numbers = numbers.split('.').map_while(|number| number.parse().ok());
+    numbers.collect::<Vec<u32>>() >= ORDERED_NATS.to_vec()
 }
