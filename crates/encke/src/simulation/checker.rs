@@ -49,6 +49,15 @@ impl Checker {
         self.followers.len() - 1
     }
 
+    pub(super) fn add_publication(&mut self, channel: usize, key: Option<String>) -> Id {
+        self.publications.push(Attempts {
+            channel,
+            key,
+            perhaps: 0,
+        });
+        self.publications.len() - 1
+    }
+
     pub(super) fn position(&self, follower: usize) -> Option<Position> {
         self.followers[follower].at
     }

@@ -150,8 +150,28 @@ impl World {
 
     fn engine_returns(&mut self) {
         self.trace(|world| format!("engine returns: {:?}", world.engine.left));
+        let left = self.engine.left;
         let Self { engine, rng, .. } = self;
         engine.restart(rng);
+        if let Some(Left::AllBut(lost)) = left
+            && self.rng.happens(300)
+        {
+            self.replace(lost);
+        }
+    }
+
+    /// Somebody publishes as many as were lost, before any node is back: the offsets of the heads are
+    /// what they were.
+    fn replace(&mut self, lost: u64) {
+        reached(State::Replaced);
+        for channel in 0..self.channels.len() {
+            for _ in 0..lost {
+                let id = self.checker.add_publication(channel, None);
+                let data = self.data(id);
+                self.checker.publications[id].perhaps = 1;
+                self.engine.publish(channel, id, data, None);
+            }
+        }
     }
 
     pub(super) fn is_heard(&self, from: Line) -> bool {

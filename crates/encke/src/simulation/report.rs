@@ -59,6 +59,7 @@ states! {
     Cut: "connections cut",
     EngineRestarted: "engines restarted with everything",
     EngineLostNewest: "engines that lost the newest",
+    Replaced: "engines that got as many others as they had lost",
     EngineLostAll: "engines that lost everything",
     ChannelForgotten: "channels forgotten",
     EngineLongAway: "engines away for longer than anything is kept",

@@ -1,7 +1,6 @@
 //! What may happen between two moments of a schedule.
 
 use super::{
-    checker::Attempts,
     engine::Left,
     node::Node,
     profile::Faults,
@@ -54,13 +53,9 @@ impl Schedule {
     fn publish(&mut self) {
         let channel = self.draw_channel();
         let mut world = self.world.lock();
-        let id = world.checker.publications.len();
-        let key = self.rng.happens(400).then(|| format!("key {id}"));
-        world.checker.publications.push(Attempts {
-            channel,
-            key,
-            perhaps: 0,
-        });
+        let next = world.checker.publications.len();
+        let key = self.rng.happens(400).then(|| format!("key {next}"));
+        let id = world.checker.add_publication(channel, key);
         drop(world);
         self.publish_somewhere(id);
     }
