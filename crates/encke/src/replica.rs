@@ -81,12 +81,12 @@ impl Replica {
         self.is_known
     }
 
-    /// Whether the log can be used; `None` before that was tried.
+    /// Whether the log can be used; `None` before that was tried, and while it is tried again.
     pub(crate) fn known(&self) -> Option<Result<(), BrokerError>> {
         match &self.failure {
             _ if self.is_known => Some(Ok(())),
-            Some(failure) => Some(Err(failure.clone())),
-            None => None,
+            Some(failure) if self.wanted <= self.ended => Some(Err(failure.clone())),
+            _ => None,
         }
     }
 

@@ -82,6 +82,18 @@ impl ChannelLog {
         known.await.unwrap_or(Ok(()))
     }
 
+    /// Returns when the log can be used, however often that has to be tried.
+    pub(crate) async fn usable(&self) {
+        self.progress_until(|replica, _| replica.is_known().then_some(()))
+            .await;
+    }
+
+    /// Whether the log cannot be used, and nobody has begun to change that.
+    pub(crate) fn is_given_up(&self) -> bool {
+        let known = self.with_replica(|replica, _| replica.known());
+        matches!(known, Some(Some(Err(_))))
+    }
+
     /// Returns when a read has ended.
     pub(crate) async fn outcome(&self, ticket: Ticket) -> Result<(), BrokerError> {
         let outcome = self.progress_until(|replica, _| replica.outcome(ticket));

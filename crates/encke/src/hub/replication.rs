@@ -110,8 +110,14 @@ impl Replication {
             reached!(LogUnknown);
         }
         while log.known().await.is_err() {
-            recovery(&*self.broker).await;
-            let _ = hub.read(log).await;
+            tokio::select! {
+                biased;
+                () = log.usable() => {}
+                // The first of all who wait begins another attempt.
+                () = recovery(&*self.broker) => if log.is_given_up() {
+                    hub.start_read(log);
+                }
+            }
         }
         let Start::After(position) = start else {
             return;

@@ -25,7 +25,8 @@ const CROWD: u64 = 5_000;
 fn node(channels: usize) -> (Shared, Node) {
     let config = HubConfig::default()
         .history(1_000, Duration::from_secs(3_600))
-        .check_period(Duration::from_secs(3_600));
+        .check_period(Duration::from_secs(3_600))
+        .broker_patience(Duration::from_secs(30));
     let profile = Profile::calm(1, channels, config);
     let world = Shared::new(World::new(Rng::new(1), profile, false));
     let node = Node::start(&world, 0);
@@ -100,6 +101,17 @@ async fn simulation_of_5000_who_come_while_the_broker_is_slow_reads_no_more() {
     let (world, node, epoch) = filled();
     world.lock().profile.network.delay = 500;
     let crowd = crowd(&node.hub, epoch, Duration::from_micros(100));
+    let reads = reads_of(&world, crowd).await;
+    assert!(reads <= 3, "{reads} reads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn simulation_of_5000_whose_first_read_fails_reads_no_more() {
+    let (world, node, epoch) = filled();
+    world.lock().profile.network.lost_requests = 1_000;
+    let crowd = crowd(&node.hub, epoch, Duration::ZERO);
+    world.pass(Duration::from_millis(100)).await;
+    world.lock().profile.network.lost_requests = 0;
     let reads = reads_of(&world, crowd).await;
     assert!(reads <= 3, "{reads} reads");
 }
