@@ -6,7 +6,7 @@
 ///
 /// Where the system has no randomness to give.
 pub(crate) fn number() -> u64 {
-    #[cfg(test)]
+    #[cfg(all(test, not(encke_loom)))]
     if let Some(number) = seeded::number() {
         return number.max(1);
     }
@@ -17,7 +17,7 @@ pub(crate) fn number() -> u64 {
 
 /// A random fraction, from 0 up to 1.
 pub(crate) fn fraction() -> f64 {
-    #[cfg(test)]
+    #[cfg(all(test, not(encke_loom)))]
     if let Some(number) = seeded::number() {
         return (number >> 11) as f64 / (1_u64 << 53) as f64;
     }
@@ -37,7 +37,7 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
 }
 
 /// What a test can repeat: numbers and fractions from a seed, on the test's own thread.
-#[cfg(test)]
+#[cfg(all(test, not(encke_loom)))]
 pub(crate) mod seeded {
     use std::cell::Cell;
 

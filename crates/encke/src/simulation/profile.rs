@@ -85,7 +85,7 @@ impl Profile {
             config: config(rng, is_calm, is_large),
             is_large,
             network: network(rng),
-            faults: if is_calm { calm(rng) } else { faults(rng) },
+            faults: if is_calm { harmless(rng) } else { faults(rng) },
             slow: rng.pick(&[0, 0, 200, 800]),
         }
     }
@@ -131,7 +131,7 @@ fn network(rng: &mut Rng) -> Network {
 }
 
 /// Faults after which everything is still there.
-fn calm(rng: &mut Rng) -> Faults {
+fn harmless(rng: &mut Rng) -> Faults {
     let mut often = |rates: &[u32]| match rng.happens(500) {
         true => 0,
         false => rng.pick(rates),
@@ -145,7 +145,7 @@ fn calm(rng: &mut Rng) -> Faults {
 }
 
 fn faults(rng: &mut Rng) -> Faults {
-    let calm = calm(rng);
+    let harmless = harmless(rng);
     let mut often = |rates: &[u32]| match rng.happens(600) {
         true => 0,
         false => rng.pick(rates),
@@ -156,6 +156,6 @@ fn faults(rng: &mut Rng) -> Faults {
         forget_channel: often(&[1, 2]),
         long_away: often(&[1]),
         clock: often(&[1, 3]),
-        ..calm
+        ..harmless
     }
 }
