@@ -42,6 +42,12 @@ pub(crate) trait Engine: Backend {
     /// Starts it again with nothing.
     async fn restart_without_data(&mut self);
 
+    /// Keeps a copy of what it has.
+    fn remember(&mut self);
+
+    /// Starts it again with that copy.
+    async fn restart_as_remembered(&mut self);
+
     /// Stops it without ending it.
     fn pause(&mut self);
 
@@ -86,6 +92,14 @@ impl Engine for OneRedis {
 
     async fn restart_without_data(&mut self) {
         self.redis.restart_without_data().await;
+    }
+
+    fn remember(&mut self) {
+        self.redis.remember();
+    }
+
+    async fn restart_as_remembered(&mut self) {
+        self.redis.restart_as_remembered().await;
     }
 
     fn pause(&mut self) {
@@ -143,6 +157,19 @@ impl Engine for Cluster {
         self.0.wait_until_ready().await;
     }
 
+    fn remember(&mut self) {
+        for master in 0..MASTERS {
+            self.0.node_mut(master).remember();
+        }
+    }
+
+    async fn restart_as_remembered(&mut self) {
+        for master in 0..MASTERS {
+            self.0.node_mut(master).restart_as_remembered().await;
+        }
+        self.0.wait_until_ready().await;
+    }
+
     fn pause(&mut self) {
         for master in 0..MASTERS {
             self.0.node_mut(master).pause();
@@ -193,6 +220,14 @@ impl Engine for OneNats {
 
     async fn restart_without_data(&mut self) {
         self.nats.restart_without_data().await;
+    }
+
+    fn remember(&mut self) {
+        self.nats.remember();
+    }
+
+    async fn restart_as_remembered(&mut self) {
+        self.nats.restart_as_remembered().await;
     }
 
     fn pause(&mut self) {

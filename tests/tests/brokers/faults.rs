@@ -75,6 +75,34 @@ pub(crate) async fn an_engine_that_lost_its_data_is_a_gap_that_cannot_be_counted
     assert_eq!(late.text().await, "4");
 }
 
+pub(crate) async fn an_engine_that_lost_the_newest_gives_all_that_it_has_still(
+    engine: &mut impl Engine,
+) {
+    // So that on a node the newest push out all others.
+    let config = patient()
+        .history(3, Duration::from_secs(60))
+        .live_window(0, Duration::ZERO);
+    let hub = engine.node(config).await;
+    let news = hub.channel("news").unwrap();
+    let mut reader = Reader::at_head(&news).await;
+    let first = publish_all(&news, ["1"]).await;
+    publish_all(&news, ["2", "3"]).await;
+    assert_eq!(reader.texts(3).await, ["1", "2", "3"]);
+    engine.remember();
+    publish_all(&news, ["4", "5", "6"]).await;
+    assert_eq!(reader.texts(3).await, ["4", "5", "6"]);
+    engine.kill().await;
+    is_ready(&hub, false).await;
+    engine.restart_as_remembered().await;
+    is_ready(&hub, true).await;
+    assert_eq!(reader.gap().await.from, None);
+    let mut late = Reader::since(&news, first).await;
+    assert_eq!(late.texts(2).await, ["2", "3"]);
+    publish_all(&news, ["8"]).await;
+    assert_eq!(late.text().await, "8");
+    assert_eq!(reader.text().await, "8");
+}
+
 pub(crate) async fn while_an_engine_is_away_nothing_is_taken_and_nobody_is_cut(
     engine: &mut impl Engine,
 ) {

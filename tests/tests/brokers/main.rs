@@ -94,6 +94,7 @@ macro_rules! breaks_in_the_open {
         breaks_in_the_open!($broker, $backend, [
             an_engine_that_comes_back_with_its_data_costs_nobody_anything,
             an_engine_that_lost_its_data_is_a_gap_that_cannot_be_counted,
+            an_engine_that_lost_the_newest_gives_all_that_it_has_still,
             while_an_engine_is_away_nothing_is_taken_and_nobody_is_cut,
             an_engine_that_stands_still_is_noticed_and_nothing_is_published_twice,
             cut_connections_lose_nothing_and_repeat_nothing,

@@ -53,13 +53,7 @@ pub(super) async fn read(
         if after.as_ref().is_some_and(is_lost) {
             // The engine lost what this node has seen. Nobody may get those positions again.
             let place = head.place.branch(shared.lanes.era());
-            if shared
-                .mark(&channel, &place, head.sequence)
-                .await?
-                .is_some()
-            {
-                return Ok(snapshot(&place, Vec::new()));
-            }
+            shared.mark(&channel, &place, head.sequence).await?;
             continue;
         }
         if let Some(kept) = shared.kept(&channel, &head, after).await? {
@@ -157,9 +151,11 @@ impl Shared {
         };
         let from = after.and_then(|after| match after.epoch == epoch {
             true => Some(after.offset),
+            // Of what was lost nothing follows, and it may have pushed out what is kept here.
             false => lineage
                 .until(after.epoch)
-                .map(|until| until.min(after.offset)),
+                .filter(|until| after.offset <= *until)
+                .map(|_| after.offset),
         });
         let from_offset = from.unwrap_or(0);
         let missing = offset.saturating_sub(from_offset);
