@@ -11,14 +11,14 @@ use super::{
 };
 use crate::broker::{Announcements, backoff::Backoff, wire};
 use encke_proto::{Channel, Position};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use redis::{
     PushInfo, PushKind, RedisResult, Value,
     aio::{MultiplexedConnection, SendError},
     cmd,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
@@ -57,6 +57,7 @@ impl Lines {
             slots: None,
             lines: HashMap::new(),
             followed: HashMap::new(),
+            missing: HashSet::new(),
             made: 0,
             events,
         };
@@ -91,6 +92,8 @@ struct Task {
     lines: HashMap<Address, Line>,
     /// The channels, and the servers that were asked to announce them.
     followed: HashMap<Channel, Option<Address>>,
+    /// Those of them that no server was asked for.
+    missing: HashSet<Channel>,
     /// How many lines were made so far.
     made: u64,
     events: mpsc::UnboundedSender<Event>,
@@ -139,9 +142,9 @@ impl Task {
             tokio::select! {
                 order = orders.recv() => {
                     let Some(order) = order else { return };
-                    self.handle_order(order).await;
+                    self.handle_order(order);
                     while let Ok(order) = orders.try_recv() {
-                        self.handle_order(order).await;
+                        self.handle_order(order);
                     }
                 }
                 Some(event) = events.recv() => {
@@ -155,12 +158,16 @@ impl Task {
         }
     }
 
-    async fn handle_order(&mut self, order: Order) {
+    fn handle_order(&mut self, order: Order) {
         match order {
             Order::Follow(channel) => {
-                self.followed.entry(channel).or_insert(None);
+                if !self.followed.contains_key(&channel) {
+                    self.missing.insert(channel.clone());
+                    self.followed.insert(channel, None);
+                }
             }
             Order::Unfollow(channel) => {
+                self.missing.remove(&channel);
                 let Some(Some(address)) = self.followed.remove(&channel) else {
                     return;
                 };
@@ -168,11 +175,18 @@ impl Task {
                     true => "SUNSUBSCRIBE",
                     false => "UNSUBSCRIBE",
                 };
-                if let Some(line) = self.lines.get_mut(&address) {
+                if let Some(line) = self.lines.get(&address) {
                     let mut command = cmd(name);
                     command.arg(self.prefix.news(&channel));
+                    let mut connection = line.connection.clone();
                     // If it fails, the line is broken, or what comes is for nobody.
-                    let _ = command.query_async::<Value>(&mut line.connection).await;
+                    let mut asked = Box::pin(async move {
+                        let _ = command.query_async::<Value>(&mut connection).await;
+                    });
+                    // On its way before what comes next, and awaited by nobody.
+                    if asked.as_mut().now_or_never().is_none() {
+                        tokio::spawn(asked);
+                    }
                 }
             }
         }
@@ -190,6 +204,7 @@ impl Task {
                     if let Some(placed) = self.followed.get_mut(&channel)
                         && placed.take().is_some()
                     {
+                        self.missing.insert(channel);
                         self.slots = None;
                     }
                 }
@@ -209,9 +224,10 @@ impl Task {
         self.link.lines(Some(reason));
         self.lines.remove(&address);
         self.slots = None;
-        for placed in self.followed.values_mut() {
+        for (channel, placed) in &mut self.followed {
             if placed.as_ref() == Some(&address) {
                 *placed = None;
+                self.missing.insert(channel.clone());
             }
         }
     }
@@ -235,19 +251,15 @@ impl Task {
             self.slots = Some(self.servers.slots().await?);
         }
         let mut missing: BTreeMap<Address, Vec<Channel>> = BTreeMap::new();
-        for (channel, placed) in &self.followed {
-            if placed.is_none() {
-                let slot = keys::slot(&self.prefix.news(channel));
-                let master = self.slots.as_ref().and_then(|slots| slots.master(slot));
-                let Some(master) = master else {
-                    let error = "no server has the slot of a channel";
-                    return Err((redis::ErrorKind::Client, error).into());
-                };
-                missing
-                    .entry(master.clone())
-                    .or_default()
-                    .push(channel.clone());
-            }
+        for channel in &self.missing {
+            let slot = keys::slot(&self.prefix.news(channel));
+            let master = self.slots.as_ref().and_then(|slots| slots.master(slot));
+            let Some(master) = master else {
+                let error = "no server has the slot of a channel";
+                return Err((redis::ErrorKind::Client, error).into());
+            };
+            let channels = missing.entry(master.clone()).or_default();
+            channels.push(channel.clone());
         }
         for (address, channels) in missing {
             self.place(address, channels).await?;
@@ -258,6 +270,7 @@ impl Task {
     async fn place(&mut self, address: Address, channels: Vec<Channel>) -> RedisResult<()> {
         let line = self.line(&address).await?;
         for channel in &channels {
+            self.missing.remove(channel);
             self.followed.insert(channel.clone(), Some(address.clone()));
         }
         let names: Vec<_> = channels
@@ -286,9 +299,10 @@ impl Task {
             .await;
         if subscribed.is_err() {
             // Whichever of them it was.
-            for channel in &channels {
-                if let Some(placed) = self.followed.get_mut(channel) {
+            for channel in channels {
+                if let Some(placed) = self.followed.get_mut(&channel) {
                     *placed = None;
+                    self.missing.insert(channel);
                 }
             }
         }
