@@ -176,9 +176,15 @@ impl Ledger {
             .next_back()
             .map_or(0, |last| last.saturating_sub(to.offset));
         let left_history = newer >= HISTORY || age >= HISTORY_AGE;
-        // Its own are among those of the window.
+        // Its own bytes are among those of the window; what nobody told of in this epoch has as many
+        // as any may have.
         let sizes = has.range(offset..).filter_map(|(_, id)| self.made.get(id));
-        let bytes: u64 = sizes.map(|made| made.size + 64).sum();
+        let (known, bytes) = sizes.fold((0, 0), |(count, bytes), made| {
+            (count + 1, bytes + made.size + 64)
+        });
+        let unknown = (newer + to.offset + 1 - offset).saturating_sub(known);
+        let largest = self.made.values().map(|made| made.size).max();
+        let bytes = bytes + unknown * largest.unwrap_or_default();
         let left_window = bytes + SLACK_BYTES >= WINDOW_BYTES || age >= WINDOW_AGE;
         match left_history && left_window {
             true => Ok(()),
