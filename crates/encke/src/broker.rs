@@ -2,8 +2,8 @@
 //!
 //! Invariant: nothing above here knows an engine, and nothing below here a subscriber.
 
-#[cfg(any(feature = "nats", feature = "redis"))]
-pub(crate) mod backoff;
+#[cfg(feature = "redis")]
+mod backoff;
 #[cfg(test)]
 pub(crate) mod fickle;
 #[cfg(feature = "nats")]

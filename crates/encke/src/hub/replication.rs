@@ -37,6 +37,10 @@ const READS: usize = 64;
 /// Questions about channels that may be on their way at once.
 const QUESTIONS: usize = 4;
 
+/// Attempts at such a question: who is back may not have everything at once. After that, the next check
+/// asks.
+const ATTEMPTS: usize = 10;
+
 /// Between two attempts at a broker that says it is there, and is not.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -318,23 +322,28 @@ async fn check(hub: &Weak<Shared>, logs: Vec<Arc<ChannelLog>>) {
 
 async fn check_batch(hub: &Weak<Shared>, logs: Vec<Arc<ChannelLog>>) {
     let channels: Vec<_> = logs.iter().map(|log| log.channel().clone()).collect();
-    let asked = hub.upgrade().and_then(|hub| {
-        let replication = hub.replication.as_ref()?;
-        Some(replication.broker.heads(&channels))
-    });
-    let Some(asked) = asked else { return };
-    let heads = asked.await;
-    let Some(hub) = hub.upgrade() else { return };
-    match heads {
-        Ok(heads) => {
-            for (log, head) in logs.iter().zip(heads) {
-                if head != Some(log.head()) {
-                    hub.start_read(log);
+    for _ in 0..ATTEMPTS {
+        let asked = hub.upgrade().and_then(|hub| {
+            let broker = hub.replication.as_ref()?.broker.clone();
+            Some((broker.heads(&channels), broker))
+        });
+        let Some((asked, broker)) = asked else { return };
+        let heads = asked.await;
+        let Some(hub) = hub.upgrade() else { return };
+        let error = match heads {
+            Ok(heads) => {
+                for (log, head) in logs.iter().zip(heads) {
+                    if head != Some(log.head()) {
+                        hub.start_read(log);
+                    }
                 }
+                return;
             }
-        }
-        // When it is back, all are asked about again.
-        Err(error) => tracing::debug!(%error, "cannot ask where channels stand"),
+            Err(error) => error,
+        };
+        drop(hub);
+        tracing::debug!(%error, "cannot ask where channels stand");
+        recovery(&*broker).await;
     }
 }
 

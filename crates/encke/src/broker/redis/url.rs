@@ -6,12 +6,15 @@ use redis::{
     ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
     RedisConnectionInfo, TlsCertificates, io::tcp::TcpSettings,
 };
-use std::{fs, time::Duration};
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
 
 /// How long sent data may wait for a peer that vanished.
+#[cfg(target_os = "linux")]
 const VANISHED: Duration = Duration::from_secs(5);
 
 /// What a URL says.
@@ -163,9 +166,11 @@ impl Target {
 }
 
 fn tcp() -> TcpSettings {
-    TcpSettings::default()
-        .set_nodelay(true)
-        .set_user_timeout(VANISHED)
+    let tcp = TcpSettings::default().set_nodelay(true);
+    // Elsewhere the pings find out.
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.set_user_timeout(VANISHED);
+    tcp
 }
 
 /// A name or an address; one of IPv6 in brackets.
