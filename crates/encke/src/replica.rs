@@ -52,6 +52,8 @@ pub(crate) struct Replica {
     /// Whether anything was announced since that was last asked.
     was_heard: bool,
     dead: VecDeque<Epoch>,
+    /// How many listeners the broker was told of last.
+    pub(crate) reported: u64,
 }
 
 /// What became of an announcement.

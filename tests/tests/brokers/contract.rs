@@ -262,6 +262,10 @@ pub(crate) async fn listeners_are_counted_on_all_nodes(backend: &impl Backend) {
     timeout(PATIENCE, counted(4)).await.expect("four listen");
     drop(more);
     timeout(PATIENCE, counted(2)).await.expect("two have left");
+    let own = Reader::at_head(&here).await;
+    let counted_at_once = here.stats().await.unwrap().listeners;
+    assert_eq!(counted_at_once, 3, "one's own are counted at once");
+    drop(own);
     drop((kept, b, there));
     timeout(PATIENCE, counted(0)).await.expect("nobody listens");
 }

@@ -127,6 +127,17 @@ impl ChannelLog {
         })
     }
 
+    /// The broker was told that so many listen here.
+    pub(crate) fn was_reported(&self, listeners: u64) {
+        self.with_replica(|replica, _| replica.reported = listeners);
+    }
+
+    /// How many listen on all nodes, where a broker counts so many.
+    pub(crate) fn listeners_of(&self, counted: u64) -> u64 {
+        let reported = self.with_replica(|replica, _| replica.reported);
+        counted.saturating_sub(reported.unwrap_or(0)) + self.listeners()
+    }
+
     /// Waits until there is an answer; `None` where there is no replica.
     async fn progress_until<T>(
         &self,

@@ -213,7 +213,13 @@ impl Shared {
         channel: &Channel,
     ) -> Result<ChannelStats, Unavailable> {
         let (listeners, position) = match &self.replication {
-            Some(replication) => replication.broker.audience(channel).await?,
+            Some(replication) => {
+                let (counted, position) = replication.broker.audience(channel).await?;
+                // What this node has told is old by now.
+                let log = self.find_log(channel);
+                let listeners = log.map_or(counted, |log| log.listeners_of(counted));
+                (listeners, position)
+            }
             None => self.audience_here(channel),
         };
         Ok(ChannelStats {
@@ -349,19 +355,25 @@ async fn check_batch(hub: &Weak<Shared>, logs: Vec<Arc<ChannelLog>>) {
 
 /// Tells how many listen here.
 async fn report(hub: &Weak<Shared>, period: Duration) {
+    let Some(logs) = hub.upgrade().map(|hub| hub.all_logs()) else {
+        return;
+    };
+    let listeners: Vec<_> = logs
+        .iter()
+        .map(|log| (log.channel().clone(), log.listeners()))
+        .collect();
     let asked = hub.upgrade().and_then(|hub| {
-        let listeners: Vec<_> = hub
-            .all_logs()
-            .iter()
-            .map(|log| (log.channel().clone(), log.listeners()))
-            .collect();
         let replication = hub.replication.as_ref()?;
         Some(replication.broker.report(&listeners, 3 * period))
     });
-    if let Some(asked) = asked
-        && let Err(error) = asked.await
-    {
-        tracing::debug!(%error, "cannot tell how many listen");
+    let Some(asked) = asked else { return };
+    match asked.await {
+        Ok(()) => {
+            for (log, (_, listeners)) in logs.iter().zip(listeners) {
+                log.was_reported(listeners);
+            }
+        }
+        Err(error) => tracing::debug!(%error, "cannot tell how many listen"),
     }
 }
 
