@@ -37,9 +37,10 @@ const READS: usize = 64;
 /// Questions about channels that may be on their way at once.
 const QUESTIONS: usize = 4;
 
-/// Attempts at such a question: who is back may not have everything at once. After that, the next check
-/// asks.
-const ATTEMPTS: usize = 10;
+/// Attempts at such a question, and the longest pause between two: who is back may not have everything
+/// at once. After that, the next check asks.
+const ATTEMPTS: usize = 12;
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Between two attempts at a broker that says it is there, and is not.
 const RETRY: Duration = Duration::from_millis(50);
@@ -328,6 +329,7 @@ async fn check(hub: &Weak<Shared>, logs: Vec<Arc<ChannelLog>>) {
 
 async fn check_batch(hub: &Weak<Shared>, logs: Vec<Arc<ChannelLog>>) {
     let channels: Vec<_> = logs.iter().map(|log| log.channel().clone()).collect();
+    let mut pause = RETRY;
     for _ in 0..ATTEMPTS {
         let asked = hub.upgrade().and_then(|hub| {
             let broker = hub.replication.as_ref()?.broker.clone();
@@ -349,7 +351,9 @@ async fn check_batch(hub: &Weak<Shared>, logs: Vec<Arc<ChannelLog>>) {
         };
         drop(hub);
         tracing::debug!(%error, "cannot ask where channels stand");
+        tokio::time::sleep(jitter(pause)).await;
         recovery(&*broker).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
     }
 }
 
