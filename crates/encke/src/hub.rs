@@ -68,9 +68,7 @@ impl Hub {
     /// All hubs of a broker should be given the same [history](HubConfig::history).
     ///
     /// A channel costs a hub nothing while nobody listens to it there. What a broker that fails does
-    /// to subscribers is told in [docs/brokers.md].
-    ///
-    /// [docs/brokers.md]: https://github.com/encke-rs/encke/blob/main/docs/brokers.md
+    /// to subscribers is told in docs/brokers.md of the repository.
     ///
     /// # Errors
     ///
