@@ -31,7 +31,7 @@ impl Clock {
         fs::write(&source, SOURCE).expect("a file can be written");
         let compiled = Compiler::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-o"])
-            .args([clock.library(), source])
+            .args([clock.shim(), source])
             .status();
         assert!(compiled.is_ok_and(|status| status.success()), "cc compiles");
         clock
@@ -48,11 +48,11 @@ impl Clock {
     /// Has the program go by this clock.
     pub fn rule(&self, program: &mut Command) {
         program
-            .env("LD_PRELOAD", self.library())
+            .env("LD_PRELOAD", self.shim())
             .env("CLOCK_FILE", self.path("clock"));
     }
 
-    fn library(&self) -> PathBuf {
+    fn shim(&self) -> PathBuf {
         self.path("clock.so")
     }
 
