@@ -25,6 +25,9 @@ pub struct HubConfig {
     pub(crate) check_period: Duration,
 }
 
+/// As long as for ever, for what is reckoned with and told to engines.
+pub(crate) const LONGEST: Duration = Duration::from_secs(3_650 * 24 * 3_600);
+
 /// Below this nothing would be done but to ask.
 const SHORTEST_CHECK: Duration = Duration::from_millis(10);
 
@@ -120,7 +123,7 @@ impl HubConfig {
     /// Default: 5 minutes. Raise it where publishers try again for longer. A key takes some hundred
     /// bytes for that long; a hub of its own keeps 16 MiB of them, and forgets the oldest first.
     pub fn idempotency_window(mut self, window: Duration) -> Self {
-        self.idempotency_window = window;
+        self.idempotency_window = window.min(LONGEST);
         self
     }
 
@@ -130,7 +133,7 @@ impl HubConfig {
     /// Default: 5 seconds. Zero gives an error at once. While a broker is there but slow, it has 5
     /// seconds to answer whatever this says.
     pub fn broker_patience(mut self, patience: Duration) -> Self {
-        self.broker_patience = patience;
+        self.broker_patience = patience.min(LONGEST);
         self
     }
 
@@ -141,7 +144,7 @@ impl HubConfig {
     /// microseconds per channel and node. Also how often each node tells how many listen. At least 10
     /// milliseconds.
     pub fn check_period(mut self, period: Duration) -> Self {
-        self.check_period = period.max(SHORTEST_CHECK);
+        self.check_period = period.clamp(SHORTEST_CHECK, LONGEST);
         self
     }
 }

@@ -4,9 +4,12 @@
 use crate::broker::nats::Nats;
 #[cfg(feature = "redis")]
 use crate::broker::redis::Redis;
-#[cfg(any(feature = "nats", feature = "redis"))]
-use crate::broker::{Announcements, Broker, Terms};
 use crate::{Hub, HubConfig};
+#[cfg(any(feature = "nats", feature = "redis"))]
+use crate::{
+    broker::{Announcements, Broker, Terms},
+    config::LONGEST,
+};
 use std::sync::Arc;
 
 #[cfg(not(feature = "nats"))]
@@ -59,8 +62,11 @@ where
     B: Broker + 'static,
     C: Future<Output = Result<B, ConnectError>>,
 {
+    let mut retention = config.retention;
+    retention.history_age = retention.history_age.min(LONGEST);
+    retention.window_age = retention.window_age.min(LONGEST);
     let terms = Terms {
-        retention: config.retention,
+        retention,
         idempotency_window: config.idempotency_window,
     };
     let announcements = Announcements::default();

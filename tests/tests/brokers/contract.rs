@@ -269,3 +269,19 @@ pub(crate) async fn listeners_are_counted_on_all_nodes(backend: &impl Backend) {
     drop((kept, b, there));
     timeout(PATIENCE, counted(0)).await.expect("nobody listens");
 }
+
+pub(crate) async fn whoever_wants_to_wait_and_keep_for_ever_may(backend: &impl Backend) {
+    let config = HubConfig::default()
+        .history(10, Duration::MAX)
+        .live_window(1 << 20, Duration::MAX)
+        .idempotency_window(Duration::MAX)
+        .broker_patience(Duration::MAX)
+        .check_period(Duration::MAX);
+    let hub = backend.node(config).await;
+    let news = hub.channel("news").unwrap();
+    let mut reader = Reader::at_head(&news).await;
+    let first = news.publish("kiki").idempotency_key("k").await.unwrap();
+    assert_eq!(reader.text().await, "kiki");
+    let again = news.publish("kiki").idempotency_key("k").await.unwrap();
+    assert_eq!(first, again);
+}

@@ -28,6 +28,7 @@ macro_rules! keeps_the_contract {
             large_publications_arrive_whole,
             a_key_stands_for_one_publication_on_all_nodes,
             listeners_are_counted_on_all_nodes,
+            whoever_wants_to_wait_and_keep_for_ever_may,
         ]);
     };
     ($broker:ident, $backend:ident, $attributes:tt, [$($test:ident),* $(,)?]) => {
