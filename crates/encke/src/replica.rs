@@ -5,7 +5,7 @@
 //! broker had at some moment, and is only ever moved on.
 
 use crate::{
-    broker::{BrokerError, Snapshot},
+    broker::{BrokerError, Kept, Snapshot},
     config::Retention,
     log::{Item, Log, Memory},
     reached::reached,
@@ -147,7 +147,7 @@ impl Replica {
         now: Instant,
     ) -> bool {
         self.ended = self.begun;
-        match answer {
+        match answer.and_then(check) {
             Ok(snapshot) => {
                 self.failure = None;
                 self.adopt(log, snapshot, bounds, now);
@@ -221,8 +221,11 @@ impl Replica {
         !is_of_log
     }
 
-    fn adopt(&mut self, log: &mut Log, snapshot: Snapshot, bounds: &Bounds<'_>, now: Instant) {
+    fn adopt(&mut self, log: &mut Log, mut snapshot: Snapshot, bounds: &Bounds<'_>, now: Instant) {
         let Position { epoch, offset } = snapshot.head;
+        // Others may write to an engine: what cannot be of this channel is none of it.
+        let is_possible = |kept: &Kept| (1..=offset).contains(&kept.offset);
+        snapshot.kept.retain(is_possible);
         let first = snapshot.kept.first().map_or(offset + 1, |kept| kept.offset);
         let head = log.head();
         let is_same = self.is_known && epoch == head.epoch;
@@ -307,6 +310,16 @@ impl Replica {
         self.early_bytes = 0;
         self.announced = None;
         self.short = 0;
+    }
+}
+
+/// An engine is not ours, and may say anything.
+fn check(snapshot: Snapshot) -> Result<Snapshot, BrokerError> {
+    match snapshot.head.offset < Position::OFFSET_LIMIT {
+        true => Ok(snapshot),
+        false => Err(BrokerError::Refused(
+            format!("it has the channel at {}", snapshot.head).into(),
+        )),
     }
 }
 

@@ -105,3 +105,17 @@ fn what_the_newest_pushed_out_is_there_again_once_they_are_lost() {
     assert_eq!(next(), Some(Position::new(Epoch::new(2), 2)));
     assert_eq!(next(), None);
 }
+
+#[test]
+fn what_others_put_into_an_engine_is_no_publication_and_harms_nobody() {
+    let mut fixture = Fixture::new();
+    fixture.replica.begin_read(&fixture.log);
+    let mut foreign = keeping(EPOCH, 0..=9);
+    foreign.head.offset = 3;
+    fixture.read(Ok(foreign));
+    assert_eq!(fixture.log.head(), Position::new(EPOCH, 3));
+    assert_eq!(fixture.log.first(), 1);
+    fixture.replica.begin_read(&fixture.log);
+    fixture.read(Ok(snapshot(u64::MAX)));
+    assert_eq!(fixture.log.head(), Position::new(EPOCH, 3));
+}
